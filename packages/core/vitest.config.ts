@@ -1,4 +1,5 @@
-import { defineProject, mergeConfig } from "vitest/config";
+import { mergeConfig, type ViteUserConfig } from "vitest/config";
 import { shared } from "../../vitest.shared.ts";
 
-export default mergeConfig(shared, defineProject({ test: { name: "core" } }));
+const config: ViteUserConfig = mergeConfig(shared, { test: { name: "core" } });
+export default config;
