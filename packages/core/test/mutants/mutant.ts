@@ -1,0 +1,14 @@
+import type { Backend } from "../../src/backend.ts";
+import type { ReferenceQueue } from "../../src/testing/reference/queue.ts";
+
+/** The reference store with one thing wrong. The rule it names must fail on it, or the rule proves nothing. */
+export interface Mutant {
+  /** The id of the rule that must fail. */
+  readonly rule: string;
+  /** What is wrong, in a few words: "gives the attempt back on fail". */
+  readonly bug: string;
+  /** A queue with one step broken: usually a subclass of `ReferenceQueue` that overrides one method. */
+  readonly queue?: () => ReferenceQueue;
+  /** Or a connection with one call broken. */
+  readonly wrap?: (backend: Backend) => Backend;
+}
