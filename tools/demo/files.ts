@@ -10,7 +10,22 @@ export interface FileJob {
 /** Folders that hold what others made. */
 const SKIPPED = new Set(["node_modules", "dist", ".git", ".turbo"]);
 
-const CODE = new Set([".ts", ".mts", ".js", ".mjs", ".cjs", ".py", ".go", ".rs", ".java", ".c", ".h", ".cpp", ".lua", ".sh"]);
+const CODE = new Set([
+  ".ts",
+  ".mts",
+  ".js",
+  ".mjs",
+  ".cjs",
+  ".py",
+  ".go",
+  ".rs",
+  ".java",
+  ".c",
+  ".h",
+  ".cpp",
+  ".lua",
+  ".sh",
+]);
 const TEXT = new Set([".md", ".txt", ".rst", ".html"]);
 
 /** Code first, then text, then the rest: lower is sooner. */

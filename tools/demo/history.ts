@@ -21,7 +21,14 @@ export class History {
 
   /** Hold the history against the promise: every file is done, and none again once its ack was confirmed. */
   report(paths: readonly string[]): Report {
-    const report = { lines: 0, redelivered: 0, twice: 0, lost: [] as string[], afterAck: [] as string[], unexplained: [] as string[] };
+    const report = {
+      lines: 0,
+      redelivered: 0,
+      twice: 0,
+      lost: [] as string[],
+      afterAck: [] as string[],
+      unexplained: [] as string[],
+    };
     const byPath = new Map<string, Line[]>(paths.map((path) => [path, []]));
     for (const line of this.#lines) byPath.get(line.path)?.push(line);
     for (const [path, own] of byPath) {
@@ -32,7 +39,8 @@ export class History {
       if (again) report.redelivered++;
       if (done.length > 1) report.twice++;
       if (done.length > 1 && !again) report.unexplained.push(path);
-      if (own.some(({ type }, at) => type === "acked" && own.slice(at + 1).some((line) => line.type === "done"))) report.afterAck.push(path);
+      if (own.some(({ type }, at) => type === "acked" && own.slice(at + 1).some((line) => line.type === "done")))
+        report.afterAck.push(path);
     }
     return report;
   }

@@ -10,6 +10,8 @@
  *   What a call reports is what that step did. A large call may be worked off in bounded steps only where its comment says so.
  * - **Clock.** Due times, TTLs and leases are judged by the store's clock. A call behaves as though every transition
  *   that was due by then had happened before it: a job whose time has come is ready, a lease that ran out is over.
+ *   Where more of them are due than one call can work off, what a job by itself shows (settle, touch, read by id) is still exact;
+ *   counts, lists and order may be behind until later calls have worked off the rest.
  * - **Repetition.** `request` names the call. Core repeats a call whose reply was lost with the same `request`; within
  *   `capabilities.repeatWindow` the store answers as it did the first time and changes nothing.
  * - **Errors.** Reject with `PqError` and nothing else: `UNAVAILABLE` when the call was certainly not applied,
