@@ -1,6 +1,7 @@
 /** `@pq/core/testing`: the in-memory store for tests of user code, and the conformance suite for authors of backends. */
 export type { FaultName, Faults, Harness, TestStore } from "./harness.ts";
 export { ManualClock } from "./manual-clock.ts";
+export { SeamFaults, type SeamFaultsOptions } from "./seam-faults.ts";
 export { memory, memoryCapabilities, ReferenceBackend } from "./reference/backend.ts";
 export { ReferenceQueue } from "./reference/queue.ts";
 export { ReferenceStore } from "./reference/store.ts";
