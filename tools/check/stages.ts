@@ -1,9 +1,13 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { passed, type Check } from "./check.ts";
+import { outsider } from "./outsider.ts";
 import { packageChecks } from "./packages.ts";
 import { pnpm, tool } from "./process.ts";
 import { examples } from "./readme-examples.ts";
 import { matrix } from "./readme-matrix.ts";
 import { tests } from "./tests.ts";
+import { root } from "./workspace.ts";
 
 const format: Check = {
   name: "format",
@@ -35,5 +39,5 @@ const build: Check = {
 export const stages: readonly (readonly Check[])[] = [
   [format, lint, typecheck, unused, build],
   [tests],
-  [packageChecks, matrix, examples],
+  [packageChecks, matrix, examples, ...(existsSync(join(root, "tools/outsider/backend")) ? [outsider] : [])],
 ];
