@@ -1,4 +1,5 @@
 /** `@pq/core/testing`: the in-memory store for tests of user code, and the conformance suite for authors of backends. */
+export { FaultProxy, type FaultProxyOptions, type FaultProxyStatistics } from "./fault-proxy.ts";
 export type { FaultName, Faults, Harness, TestStore } from "./harness.ts";
 export { ManualClock } from "./manual-clock.ts";
 export { SeamFaults, type SeamFaultsOptions } from "./seam-faults.ts";
