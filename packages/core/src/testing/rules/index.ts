@@ -1,0 +1,6 @@
+/** Every rule of the suite. One file for each concern; the id of a rule begins with the name of its file. */
+import type { Rule } from "../rule.ts";
+import { order } from "./order.ts";
+import { priority } from "./priority.ts";
+
+export const rules: readonly Rule[] = [...order, ...priority];

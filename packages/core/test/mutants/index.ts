@@ -1,0 +1,6 @@
+/** Every mutant. One file for each file of rules. */
+import type { Mutant } from "./mutant.ts";
+import { order } from "./order.ts";
+import { priority } from "./priority.ts";
+
+export const mutants: readonly Mutant[] = [...order, ...priority];
