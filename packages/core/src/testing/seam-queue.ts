@@ -21,6 +21,13 @@ export async function seam(t: RuleContext, name = "q"): Promise<SeamQueue> {
   return new SeamQueue(t, await t.backend(), name);
 }
 
+/** Restart the store and wait until the connections of these queues are back. Only for rules that need the fault. */
+export async function restart(t: RuleContext, ...queues: readonly SeamQueue[]): Promise<void> {
+  assert.ok(t.store.faults.restart, "the rule says that it needs the fault `restart`");
+  await t.store.faults.restart();
+  for (const queue of queues) await t.eventually(() => queue.stats());
+}
+
 /** The operations of one queue, each a call of the seam with a request id of its own. */
 export class SeamQueue {
   readonly name: string;
@@ -46,6 +53,12 @@ export class SeamQueue {
   /** Put without a limit. */
   put(...jobs: readonly NewJob[]): Promise<readonly PutOutcome[]> {
     return this.putWithin(null, jobs);
+  }
+
+  /** Put many, in as few calls as the store takes. */
+  async putAll(jobs: readonly NewJob[]): Promise<void> {
+    const { maxBatch } = this.backend.capabilities;
+    for (let from = 0; from < jobs.length; from += maxBatch) await this.put(...jobs.slice(from, from + maxBatch));
   }
 
   /** Put with `maxSize`. */

@@ -135,6 +135,9 @@ export class ReferenceQueue {
     };
   }
 
+  /** The server was killed and has started again. Everything is kept, so there is nothing to do. */
+  restarted(): void {}
+
   /** The jobs that a take would give out now, in order. */
   deliverable(): Entry[] {
     return this.paused ? [] : deliverable(this.jobs.values());

@@ -25,6 +25,11 @@ export class ReferenceStore {
     this.#newQueue = newQueue;
   }
 
+  /** What happens to the queues when the server is killed and starts again. */
+  restart(): void {
+    for (const { queue } of this.#slots.values()) queue.restarted();
+  }
+
   /** The names of the queues that ever had a job. */
   names(): string[] {
     return [...this.#slots].filter(([, { queue }]) => queue.counters.put > 0).map(([name]) => name);
