@@ -2,8 +2,8 @@ import type { Entry } from "../../src/testing/reference/entry.ts";
 import { comparePlaces, deliverable } from "../../src/testing/reference/order.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
 import type { NewJob } from "../../src/job.ts";
+import { alter, override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { force, override } from "./override.ts";
 
 /** Finds what to deliver in a way of its own. */
 function delivers(find: (entries: readonly Entry[], queue: ReferenceQueue) => Entry[]): () => ReferenceQueue {
@@ -64,7 +64,8 @@ class DelayedHasPlace extends ReferenceQueue {
 class UrgentAtTheEnd extends ReferenceQueue {
   protected override add(job: NewJob, now: number): void {
     super.add(job, now);
-    if (job.group !== null) force(this.jobs.get(job.id), { position: this.nextPosition() });
+    const entry = this.jobs.get(job.id);
+    if (entry !== undefined && job.group !== null) entry.position = this.nextPosition();
   }
 }
 
@@ -85,7 +86,7 @@ class SeesLeasesLate extends ReferenceQueue {
 
 class ForgetsLeasedGroups extends ReferenceQueue {
   override restarted(): void {
-    for (const entry of this.inState("leased")) force(entry, { group: null });
+    for (const entry of this.inState("leased")) alter(entry, { group: null });
   }
 }
 

@@ -56,3 +56,8 @@ export function forgetful(call: "put" | "take" | "settle" | "touch" | "control")
 export function alter(entry: Entry, changes: Partial<Entry>): void {
   Object.assign(entry, changes);
 }
+
+/** Lets everything that is ready to run, run: where a broken store looks first and acts later. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

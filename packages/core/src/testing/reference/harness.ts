@@ -23,7 +23,7 @@ export function referenceHarness({ queue, wrap = (backend) => backend }: Referen
       const clock = new ManualClock();
       const store = new ReferenceStore(clock, queue);
       // Its data outlives a restart, as though memory were a disk: what a server must keep is part of the specification.
-      const faults = new SeamFaults({ restart: () => undefined });
+      const faults = new SeamFaults({ restart: () => store.restart() });
       return {
         clock,
         faults,

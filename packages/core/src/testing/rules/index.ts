@@ -2,5 +2,7 @@
 import type { Rule } from "../rule.ts";
 import { order } from "./order.ts";
 import { priority } from "./priority.ts";
+import { keys } from "./keys.ts";
+import { groups } from "./groups.ts";
 
-export const rules: readonly Rule[] = [...order, ...priority];
+export const rules: readonly Rule[] = [...order, ...priority, ...keys, ...groups];
