@@ -55,7 +55,8 @@ export async function runCheck(check: Check, before: readonly Result[], options:
   }
 }
 
-function describe(error: unknown): string {
+/** What to show of an error: a failed check speaks for itself, anything else needs its stack. */
+export function describe(error: unknown): string {
   if (error instanceof CheckFailure) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

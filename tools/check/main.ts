@@ -9,31 +9,38 @@
  * The last line is `N passed, N failed`: each test counts as one, and each other check as one.
  */
 import { parseArgs } from "node:util";
-import { failed, runCheck, type Check, type Result } from "./check.ts";
+import { CheckFailure, describe, failed, runCheck, type Check, type Result } from "./check.ts";
 import { stages } from "./stages.ts";
+
+const results: Result[] = [];
+let complete = false;
+
+// The last line comes whatever happens: after an error that nobody caught, and after a check that never answers.
+process.once("exit", () => {
+  const sum = (key: "passed" | "failed"): number => results.reduce((all, result) => all + result[key], 0);
+  if (!complete && sum("failed") === 0) record(failed("check", "Ended before all checks had answered."));
+  console.log(`\n${sum("passed")} passed, ${sum("failed")} failed`);
+  process.exitCode = sum("failed") === 0 ? 0 : 1;
+});
+process.once("uncaughtException", (error) => {
+  record(failed("check", describe(error)));
+  process.exit(1);
+});
 
 const { values, positionals } = parseArgs({
   options: { fix: { type: "boolean", default: false }, verbose: { type: "boolean", default: false } },
   allowPositionals: true,
 });
 
-const results: Result[] = [];
-try {
-  const known = stages.flat().map((check) => check.name);
-  const unknown = positionals.filter((name) => !known.includes(name));
-  if (unknown.length > 0) throw new Error(`No such check: ${unknown.join(", ")}. There are: ${known.join(", ")}.`);
-  for (const stage of stages) {
-    const before = [...results];
-    await Promise.all(stage.filter(wanted).map(async (check) => record(await runCheck(check, before, values))));
-  }
-} catch (error) {
-  record(failed("check", String(error)));
-} finally {
-  const sum = (count: (result: Result) => number): number => results.reduce((all, result) => all + count(result), 0);
-  const failures = sum((result) => result.failed);
-  console.log(`\n${sum((result) => result.passed)} passed, ${failures} failed`);
-  process.exitCode = failures === 0 ? 0 : 1;
+const known = stages.flat().map((check) => check.name);
+const unknown = positionals.filter((name) => !known.includes(name));
+if (unknown.length > 0) throw new CheckFailure(`No such check: ${unknown.join(", ")}. There are: ${known.join(", ")}.`);
+
+for (const stage of stages) {
+  const before = [...results];
+  await Promise.all(stage.filter(wanted).map(async (check) => record(await runCheck(check, before, values))));
 }
+complete = true;
 
 function wanted(check: Check): boolean {
   if (positionals.length === 0 || positionals.includes(check.name)) return true;
