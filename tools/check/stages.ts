@@ -16,7 +16,7 @@ const format: Check = {
 
 const lint: Check = {
   name: "lint",
-  run: async () => passed(await tool(["oxlint"], [])),
+  run: async ({ fix }) => passed(await tool(["oxlint"], fix ? ["--fix"] : [])),
 };
 
 const typecheck: Check = {
