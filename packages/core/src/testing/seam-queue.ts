@@ -182,6 +182,32 @@ export class SeamQueue {
     return undefined;
   }
 
+  /** A consumer waits, `act` happens: the consumer must get the job of this name by it. `what` names the act in the message. */
+  async expectWaiter(act: () => Promise<unknown>, name: string, what: string): Promise<DeliveredJob> {
+    const over = new AbortController();
+    let taken: DeliveredJob | undefined;
+    let failure: { readonly error: unknown } | undefined;
+    const consuming = this.consumeOne(over.signal).then(
+      (job) => (taken = job),
+      (error: unknown) => (failure = { error }),
+    );
+    await this.#t.pass(20); // so that the wait has begun
+    assert.equal(taken, undefined, `a job came before ${what}`);
+    await act();
+    try {
+      await this.#t.eventually(() => {
+        if (failure === undefined) assert.ok(taken !== undefined, `${what} did not wake the consumer that waited`);
+      });
+    } finally {
+      over.abort();
+      await consuming;
+    }
+    if (failure !== undefined) throw failure.error;
+    assert.ok(taken !== undefined);
+    assert.equal(text(taken), name);
+    return taken;
+  }
+
   async #settleOne(item: Settlement): Promise<SettleOutcome | undefined> {
     return (await this.settle(item))[0];
   }

@@ -2,8 +2,8 @@ import type { Entry } from "../../src/testing/reference/entry.ts";
 import { comparePlaces, deliverable } from "../../src/testing/reference/order.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
 import type { NewJob } from "../../src/job.ts";
-import { alter, override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
+import { force, override } from "./override.ts";
 
 /** Finds what to deliver in a way of its own. */
 function delivers(find: (entries: readonly Entry[], queue: ReferenceQueue) => Entry[]): () => ReferenceQueue {
@@ -86,7 +86,7 @@ class SeesLeasesLate extends ReferenceQueue {
 
 class ForgetsLeasedGroups extends ReferenceQueue {
   override restarted(): void {
-    for (const entry of this.inState("leased")) alter(entry, { group: null });
+    for (const entry of this.inState("leased")) force(entry, { group: null });
   }
 }
 

@@ -4,5 +4,11 @@ import { order } from "./order.ts";
 import { priority } from "./priority.ts";
 import { keys } from "./keys.ts";
 import { groups } from "./groups.ts";
+import { put } from "./put.ts";
+import { take } from "./take.ts";
+import { urgent } from "./urgent.ts";
+import { capacity } from "./capacity.ts";
+import { results } from "./results.ts";
+import { pause } from "./pause.ts";
 
-export const mutants: readonly Mutant[] = [...order, ...priority, ...keys, ...groups];
+export const mutants: readonly Mutant[] = [...order, ...priority, ...keys, ...groups, ...put, ...take, ...urgent, ...capacity, ...results, ...pause];

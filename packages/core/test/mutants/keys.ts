@@ -2,8 +2,8 @@ import type { PutOutcome } from "../../src/backend.ts";
 import type { JobId, JobState, NewJob } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { alter, override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
+import { force, override } from "./override.ts";
 
 /** Forgets the keys of jobs in one state. */
 function blindTo(state: JobState): () => ReferenceQueue {
@@ -49,14 +49,14 @@ function comparesAs(change: (key: string) => string): () => ReferenceQueue {
 
 class LosesKeyOnReturn extends ReferenceQueue {
   protected override giveBack(entry: Entry, delay?: number, now?: number): void {
-    alter(entry, { key: null });
+    force(entry, { key: null });
     super.giveBack(entry, delay, now);
   }
 }
 
 class LosesKeyOnKick extends ReferenceQueue {
   protected override revive(entry: Entry, counter: "kick" | "dig"): void {
-    alter(entry, { key: null });
+    force(entry, { key: null });
     super.revive(entry, counter);
   }
 }
@@ -79,7 +79,7 @@ class OverwritesHolder extends ReferenceQueue {
     for (const { key, priority } of jobs) {
       const holder = key === null ? undefined : held.get(key);
       const entry = holder === undefined ? undefined : this.jobs.get(holder);
-      if (entry !== undefined) alter(entry, { priority });
+      if (entry !== undefined) force(entry, { priority });
     }
     return super.plan(jobs, maxSize, partial);
   }
