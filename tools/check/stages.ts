@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { passed, type Check } from "./check.ts";
+import { passed, type Check, type Outcome } from "./check.ts";
 import { outsider } from "./outsider.ts";
 import { packageChecks } from "./packages.ts";
 import { pnpm, tool } from "./process.ts";
@@ -21,7 +21,7 @@ const lint: Check = {
 
 const typecheck: Check = {
   name: "typecheck",
-  run: async () => passed(await pnpm(["exec", "turbo", "run", "typecheck"])),
+  run: async () => turbo("typecheck"),
 };
 
 /** Exports nobody uses, dependencies nobody imports, files nobody reaches. */
@@ -32,12 +32,23 @@ const unused: Check = {
 
 const build: Check = {
   name: "build",
-  run: async () => passed(await pnpm(["exec", "turbo", "run", "build"])),
+  run: async () => turbo("build"),
 };
 
-/** All checks. The tests have the machine to themselves, because some of them watch the clock. */
+/**
+ * All checks. Types come after the build, because the tools use the packages as built. The tests have the machine to
+ * themselves, because some of them watch the clock.
+ */
 export const stages: readonly (readonly Check[])[] = [
-  [format, lint, typecheck, unused, build],
+  [format, lint, unused, build],
+  [typecheck],
   [tests],
   [packageChecks, matrix, examples, ...(existsSync(join(root, "tools/outsider/backend")) ? [outsider] : [])],
 ];
+
+/** Runs a task in every package that has it. */
+async function turbo(task: string): Promise<Outcome> {
+  return passed(
+    await pnpm(["exec", "turbo", "run", task, "--output-logs=errors-only", "--continue=dependencies-successful"]),
+  );
+}
