@@ -35,11 +35,16 @@ export interface Entry {
   doneUntil: number | null;
 }
 
+/** Bytes of their own. Not `slice()`, which gives a view of the same bytes when it is a `Buffer`. */
+export function copy(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
 /** The entry of a job put at `now`, not in any place yet. Bytes are copied: the caller keeps its own. */
 export function newEntry(job: NewJob, now: number): Entry {
   return {
     id: job.id,
-    payload: job.payload.slice(),
+    payload: copy(job.payload),
     headers: job.headers,
     priority: job.priority,
     key: job.key,
@@ -71,8 +76,8 @@ export function newEntry(job: NewJob, now: number): Entry {
 /** What a consumer sees of it. */
 export function delivered(entry: Entry): DeliveredJob {
   const { id, fence, headers, priority, key, group, attempt, maxAttempts, lease, createdAt, lastError } = entry;
-  const payload = entry.payload.slice();
-  const progress = entry.progress?.slice() ?? null;
+  const payload = copy(entry.payload);
+  const progress = entry.progress && copy(entry.progress);
   return { id, fence, payload, headers, priority, key, group, attempt, maxAttempts, lease, createdAt, lastError, progress };
 }
 
@@ -81,7 +86,7 @@ export function stored(entry: Entry): StoredJob {
   return {
     id: entry.id,
     state: entry.state,
-    payload: entry.payload.slice(),
+    payload: copy(entry.payload),
     headers: entry.headers,
     priority: entry.priority,
     urgent: entry.urgent,
@@ -96,7 +101,7 @@ export function stored(entry: Entry): StoredJob {
     leaseUntil: entry.leaseUntil,
     buryReason: entry.buryReason,
     lastError: entry.lastError,
-    progress: entry.progress?.slice() ?? null,
-    result: entry.result?.slice() ?? null,
+    progress: entry.progress && copy(entry.progress),
+    result: entry.result && copy(entry.result),
   };
 }

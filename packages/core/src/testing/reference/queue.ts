@@ -20,7 +20,7 @@ import type {
   Touch,
 } from "../../backend.ts";
 import type { BuryReason, DeliveredJob, JobId, JobState, LeaseProof, NewJob } from "../../job.ts";
-import { delivered, type Entry, newEntry, stored } from "./entry.ts";
+import { copy, delivered, type Entry, newEntry, stored } from "./entry.ts";
 import { comparePlaces, deliverable } from "./order.ts";
 
 type MutableCounters = { -readonly [name in keyof Counters]: number };
@@ -279,7 +279,7 @@ export class ReferenceQueue {
       this.jobs.delete(entry.id);
       return "gone";
     }
-    entry.result = result?.slice() ?? null;
+    entry.result = result && copy(result);
     entry.doneUntil = now + entry.keepResult;
     this.become(entry, "done");
     return "done";
@@ -308,7 +308,7 @@ export class ReferenceQueue {
   protected extend(entry: Entry, { lease, progress }: Touch, now: number): void {
     this.counters.touch++;
     entry.leaseUntil = Math.max(entry.leaseUntil ?? 0, now + lease);
-    entry.progress = progress?.slice() ?? entry.progress;
+    entry.progress = progress ? copy(progress) : entry.progress;
   }
 
   // ---- operators --------------------------------------------------------------------------------------------------
