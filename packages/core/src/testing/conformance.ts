@@ -57,8 +57,9 @@ function registerSkipped(it: TestFramework["it"], title: string): void {
 
 /** Why a rule says nothing about this store, or `null` when it applies. Only capabilities and missing faults are reasons. */
 export function whyNotApplicable({ needs }: Rule, { capabilities, missingFaults = {} }: Harness): string | null {
-  if (needs?.capability !== undefined && !capabilities[needs.capability])
+  if (needs?.capability !== undefined && !capabilities[needs.capability]) {
     return `capabilities.${needs.capability} is false`;
+  }
   for (const fault of needs?.faults ?? []) {
     const reason = missingFaults[fault];
     if (reason !== undefined) return `no ${fault}: ${reason}`;

@@ -27,7 +27,7 @@ export const order: readonly Mutant[] = [
     queue: made(
       class extends ReferenceQueue {
         override put(params: PutInput, now: number) {
-          return super.put({ ...params, jobs: [...params.jobs].reverse() }, now);
+          return super.put({ ...params, jobs: params.jobs.toReversed() }, now);
         }
       },
     ),

@@ -10,5 +10,20 @@ import { urgent } from "./urgent.ts";
 import { capacity } from "./capacity.ts";
 import { results } from "./results.ts";
 import { pause } from "./pause.ts";
+import { delay } from "./delay.ts";
+import { ttl } from "./ttl.ts";
 
-export const rules: readonly Rule[] = [...order, ...priority, ...keys, ...groups, ...put, ...take, ...urgent, ...capacity, ...results, ...pause];
+export const rules: readonly Rule[] = [
+  ...order,
+  ...priority,
+  ...keys,
+  ...groups,
+  ...put,
+  ...take,
+  ...urgent,
+  ...capacity,
+  ...results,
+  ...pause,
+  ...delay,
+  ...ttl,
+];

@@ -1,23 +1,8 @@
 /** Jobs of one priority: who comes first. */
 import assert from "node:assert/strict";
 import { newJobId } from "../../id.ts";
-import {
-  assertNothing,
-  drain,
-  fail,
-  LONG,
-  outlast,
-  putJob,
-  putJobs,
-  release,
-  requeue,
-  settle,
-  SHORT,
-  take,
-  takeOne,
-  text,
-  texts,
-} from "../jobs.ts";
+import { fail, jobs, release, requeue, SHORT, texts } from "../jobs.ts";
+import { job, seam } from "../seam-queue.ts";
 import type { Rule } from "../rule.ts";
 
 export const order: readonly Rule[] = [
@@ -26,9 +11,9 @@ export const order: readonly Rule[] = [
     title: "jobs of one priority come out in the order in which they were put",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
-      for (const name of ["one", "two", "three"]) await putJob(backend, name);
-      assert.deepEqual(await drain(backend), ["one", "two", "three"]);
+      const q = await seam(t);
+      for (const name of ["one", "two", "three"]) await q.put(job(name));
+      assert.deepEqual(await q.drain(), ["one", "two", "three"]);
     },
   },
   {
@@ -36,10 +21,10 @@ export const order: readonly Rule[] = [
     title: "jobs of one put come out in the order of the array, also in one take",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
+      const q = await seam(t);
       const names = Array.from({ length: 20 }, (_, index) => `job ${index}`);
-      await putJobs(backend, ...names);
-      assert.deepEqual(texts(await take(backend, 20)), names);
+      await q.put(...jobs(...names));
+      assert.deepEqual(await q.takeNames(20), names);
     },
   },
   {
@@ -47,11 +32,12 @@ export const order: readonly Rule[] = [
     title: "the order is the store's own: neither ids nor connections decide it",
     promise: "order",
     async run(t) {
-      const [one, two] = [await t.backend(), await t.backend()];
-      const falling = Array.from({ length: 8 }, newJobId).sort().reverse();
-      for (const [index, id] of falling.entries())
-        await putJob(index % 2 === 0 ? one : two, { id, payload: `${index}` });
-      assert.deepEqual(await drain(one), ["0", "1", "2", "3", "4", "5", "6", "7"]);
+      const [one, two] = [await seam(t), await seam(t)];
+      const falling = Array.from({ length: 8 }, newJobId).sort().toReversed();
+      for (const [index, id] of falling.entries()) {
+        await (index % 2 === 0 ? one : two).put(job(`${index}`, { id }));
+      }
+      assert.deepEqual(await one.drain(), ["0", "1", "2", "3", "4", "5", "6", "7"]);
     },
   },
   {
@@ -59,12 +45,12 @@ export const order: readonly Rule[] = [
     title: "a released job comes before the undelivered jobs of its priority",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
-      await putJobs(backend, "one", "two");
-      const job = await takeOne(backend);
-      await putJob(backend, "three");
-      await settle(backend, release(job));
-      assert.deepEqual(await drain(backend), ["one", "two", "three"]);
+      const q = await seam(t);
+      await q.put(...jobs("one", "two"));
+      const first = await q.takeOne("one");
+      await q.put(job("three"));
+      await q.settle(release(first));
+      assert.deepEqual(await q.drain(), ["one", "two", "three"]);
     },
   },
   {
@@ -72,14 +58,14 @@ export const order: readonly Rule[] = [
     title: "returned jobs come out in their old order, not in the order of their return",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
-      await putJobs(backend, "one", "two", "three", "four");
-      const [one, two, three] = await take(backend, 3);
+      const q = await seam(t);
+      await q.put(...jobs("one", "two", "three", "four"));
+      const [one, two, three] = await q.take(3);
       assert.ok(one && two && three, "take gave fewer jobs than are ready");
-      await settle(backend, release(three));
-      await settle(backend, release(one));
-      await settle(backend, fail(two));
-      assert.deepEqual(await drain(backend), ["one", "two", "three", "four"]);
+      await q.settle(release(three));
+      await q.settle(release(one));
+      await q.settle(fail(two));
+      assert.deepEqual(await q.drain(), ["one", "two", "three", "four"]);
     },
   },
   {
@@ -87,11 +73,11 @@ export const order: readonly Rule[] = [
     title: "a job whose lease ran out comes before the undelivered jobs of its priority",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
-      await putJobs(backend, "one", "two", "three");
-      await take(backend, 2, SHORT);
-      await outlast(t, backend, SHORT);
-      assert.deepEqual(await drain(backend), ["one", "two", "three"]);
+      const q = await seam(t);
+      await q.put(...jobs("one", "two", "three"));
+      await q.take(2, SHORT);
+      await q.passDue(SHORT);
+      assert.deepEqual(await q.drain(), ["one", "two", "three"]);
     },
   },
   {
@@ -99,12 +85,12 @@ export const order: readonly Rule[] = [
     title: "a retry, once it is due, comes before the undelivered jobs of its priority",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
-      await putJobs(backend, "one", "two");
-      await settle(backend, fail(await takeOne(backend), "not yet", SHORT));
-      await outlast(t, backend, SHORT);
-      await putJob(backend, "three");
-      assert.deepEqual(await drain(backend), ["one", "two", "three"]);
+      const q = await seam(t);
+      await q.put(...jobs("one", "two"));
+      await q.settle(fail(await q.takeOne(), "not yet", SHORT));
+      await q.passDue(SHORT);
+      await q.put(job("three"));
+      assert.deepEqual(await q.drain(), ["one", "two", "three"]);
     },
   },
   {
@@ -112,15 +98,15 @@ export const order: readonly Rule[] = [
     title: "a requeued job goes to the end of its priority, and is a fresh one there",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
-      await putJobs(backend, "one", "two", "less urgent");
-      await putJob(backend, { payload: "least urgent", priority: 1 });
-      const [one, two] = await take(backend, 2);
+      const q = await seam(t);
+      await q.put(...jobs("one", "two", "less urgent"));
+      await q.put(job("least urgent", { priority: 1 }));
+      const [one, two] = await q.take(2);
       assert.ok(one && two, "take gave fewer jobs than are ready");
-      await settle(backend, requeue(one));
-      await settle(backend, release(two));
-      await putJob(backend, "four");
-      assert.deepEqual(await drain(backend), ["two", "less urgent", "one", "four", "least urgent"]);
+      await q.settle(requeue(one));
+      await q.settle(release(two));
+      await q.put(job("four"));
+      assert.deepEqual(await q.drain(), ["two", "less urgent", "one", "four", "least urgent"]);
     },
   },
   {
@@ -128,14 +114,14 @@ export const order: readonly Rule[] = [
     title: "a requeued job that is released comes back to its new place",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
-      await putJobs(backend, "one", "two");
-      await settle(backend, requeue(await takeOne(backend)));
-      await putJob(backend, "three");
-      const both = await take(backend, 2);
+      const q = await seam(t);
+      await q.put(...jobs("one", "two"));
+      await q.settle(requeue(await q.takeOne()));
+      await q.put(job("three"));
+      const both = await q.take(2);
       assert.deepEqual(texts(both), ["two", "one"]);
-      await settle(backend, ...both.map((job) => release(job)));
-      assert.deepEqual(await drain(backend), ["two", "one", "three"]);
+      await q.settle(...both.map((one) => release(one)));
+      assert.deepEqual(await q.drain(), ["two", "one", "three"]);
     },
   },
   {
@@ -143,12 +129,12 @@ export const order: readonly Rule[] = [
     title: "a take of several gives the first ones, and leaves the rest in order for others",
     promise: "order",
     async run(t) {
-      const [one, two] = [await t.backend(), await t.backend()];
-      await putJobs(one, "a", "b", "c", "d", "e");
-      assert.deepEqual(texts(await take(one, 2, LONG)), ["a", "b"]);
-      assert.equal(text(await takeOne(two)), "c");
-      assert.deepEqual(texts(await take(one, 9, LONG)), ["d", "e"]);
-      await assertNothing(two, "all are leased");
+      const [one, two] = [await seam(t), await seam(t)];
+      await one.put(...jobs("a", "b", "c", "d", "e"));
+      assert.deepEqual(await one.takeNames(2), ["a", "b"]);
+      await two.takeOne("c");
+      assert.deepEqual(await one.takeNames(9), ["d", "e"]);
+      assert.deepEqual(await two.takeNames(9), [], "all are leased");
     },
   },
 ];

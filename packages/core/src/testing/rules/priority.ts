@@ -1,30 +1,17 @@
 /** Lower is sooner, whatever the numbers. */
 import assert from "node:assert/strict";
 import { newJobId } from "../../id.ts";
-import {
-  ack,
-  drain,
-  fail,
-  type JobFields,
-  outlast,
-  putJob,
-  putJobs,
-  release,
-  settle,
-  SHORT,
-  take,
-  takeOne,
-  text,
-  texts,
-} from "../jobs.ts";
+import type { NewJob } from "../../job.ts";
+import { fail, jobs, release, SHORT } from "../jobs.ts";
+import { job, seam } from "../seam-queue.ts";
 import type { Rule } from "../rule.ts";
 
 const LOWEST = -(2 ** 31);
 const HIGHEST = 2 ** 31 - 1;
 
 /** A job that says its priority. */
-function at(priority: number): JobFields {
-  return { priority, payload: String(priority) };
+function at(priority: number): NewJob {
+  return job(String(priority), { priority });
 }
 
 export const priority: readonly Rule[] = [
@@ -50,11 +37,11 @@ export const priority: readonly Rule[] = [
     title: "priorities from -2^31 to 2^31-1 are ordered as numbers",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
+      const q = await seam(t);
       const sorted = [LOWEST, LOWEST + 1, -1000, -10, -9, -1, 0, 1, 9, 10, 1000, HIGHEST - 1, HIGHEST];
       const mixed = [0, HIGHEST, -9, 1000, LOWEST, 10, -1, HIGHEST - 1, -1000, 9, 1, LOWEST + 1, -10];
-      await putJobs(backend, ...mixed.map(at));
-      assert.deepEqual((await drain(backend)).map(Number), sorted);
+      await q.put(...mixed.map(at));
+      assert.deepEqual((await q.drain()).map(Number), sorted);
     },
   },
   {
@@ -62,11 +49,11 @@ export const priority: readonly Rule[] = [
     title: "jobs of an extreme priority keep their order, to the last one",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
-      const ids = Array.from({ length: 10 }, newJobId).sort().reverse();
-      const jobs = ids.flatMap((id, index) => [{ id, priority: index < 5 ? LOWEST : HIGHEST, payload: `${index}` }]);
-      await putJobs(backend, ...jobs);
-      assert.deepEqual(await drain(backend), ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+      const q = await seam(t);
+      const ids = Array.from({ length: 10 }, newJobId).sort().toReversed();
+      const numbered = ids.map((id, index) => job(`${index}`, { id, priority: index < 5 ? LOWEST : HIGHEST }));
+      await q.put(...numbered);
+      assert.deepEqual(await q.drain(), ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
     },
   },
   {
@@ -74,12 +61,12 @@ export const priority: readonly Rule[] = [
     title: "a later, more urgent put is seen by the next take, on every connection",
     promise: "order",
     async run(t) {
-      const [one, two] = [await t.backend(), await t.backend()];
-      await putJobs(one, "a", "b", "c");
-      assert.equal(text(await takeOne(two)), "a");
-      await putJob(one, { payload: "urgent", priority: -1 });
-      assert.equal(text(await takeOne(two)), "urgent");
-      assert.equal(text(await takeOne(two)), "b");
+      const [one, two] = [await seam(t), await seam(t)];
+      await one.put(...jobs("a", "b", "c"));
+      await two.takeOne("a");
+      await one.put(job("urgent", { priority: -1 }));
+      await two.takeOne("urgent");
+      await two.takeOne("b");
     },
   },
   {
@@ -87,9 +74,9 @@ export const priority: readonly Rule[] = [
     title: "a take of several gives them in the order of their priorities",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
-      await putJobs(backend, at(3), at(1), at(2), at(-5));
-      assert.deepEqual(texts(await take(backend, 3)), ["-5", "1", "2"]);
+      const q = await seam(t);
+      await q.put(at(3), at(1), at(2), at(-5));
+      assert.deepEqual(await q.takeNames(3), ["-5", "1", "2"]);
     },
   },
   {
@@ -97,13 +84,13 @@ export const priority: readonly Rule[] = [
     title: "a returned job keeps its priority: it passes its equals, and nobody more urgent",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
-      await putJobs(backend, { priority: 5, payload: "released" }, { priority: 5, payload: "failed" });
-      const [released, failed] = await take(backend, 2);
+      const q = await seam(t);
+      await q.put(job("released", { priority: 5 }), job("failed", { priority: 5 }));
+      const [released, failed] = await q.take(2);
       assert.ok(released && failed, "take gave fewer jobs than are ready");
-      await putJobs(backend, at(5), at(4), at(6));
-      await settle(backend, fail(failed), release(released));
-      assert.deepEqual(await drain(backend), ["4", "released", "failed", "5", "6"]);
+      await q.put(at(5), at(4), at(6));
+      await q.settle(fail(failed), release(released));
+      assert.deepEqual(await q.drain(), ["4", "released", "failed", "5", "6"]);
     },
   },
   {
@@ -111,11 +98,11 @@ export const priority: readonly Rule[] = [
     title: "a job that falls due takes its place by priority",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
-      await putJob(backend, { priority: 1, payload: "was delayed", due: { in: SHORT } });
-      await putJobs(backend, at(0), at(2));
-      await outlast(t, backend, SHORT);
-      assert.deepEqual(await drain(backend), ["0", "was delayed", "2"]);
+      const q = await seam(t);
+      await q.put(job("was delayed", { priority: 1, due: { in: SHORT } }));
+      await q.put(at(0), at(2));
+      await q.passDue(SHORT);
+      assert.deepEqual(await q.drain(), ["0", "was delayed", "2"]);
     },
   },
   {
@@ -123,15 +110,9 @@ export const priority: readonly Rule[] = [
     title: "settling one job changes nothing in the order of the others",
     promise: "order",
     async run(t) {
-      const backend = await t.backend();
-      await putJobs(backend, at(2), at(0), at(1), at(0), at(2));
-      const seen: string[] = [];
-      for (let n = 0; n < 5; n++) {
-        const job = await takeOne(backend);
-        seen.push(text(job));
-        await settle(backend, ack(job));
-      }
-      assert.deepEqual(seen, ["0", "0", "1", "2", "2"]);
+      const q = await seam(t);
+      await q.put(at(2), at(0), at(1), at(0), at(2));
+      assert.deepEqual(await q.drain(), ["0", "0", "1", "2", "2"]);
     },
   },
 ];
