@@ -12,18 +12,7 @@ import { results } from "./results.ts";
 import { pause } from "./pause.ts";
 import { delay } from "./delay.ts";
 import { ttl } from "./ttl.ts";
+import { stats } from "./stats.ts";
+import { read } from "./read.ts";
 
-export const mutants: readonly Mutant[] = [
-  ...order,
-  ...priority,
-  ...keys,
-  ...groups,
-  ...put,
-  ...take,
-  ...urgent,
-  ...capacity,
-  ...results,
-  ...pause,
-  ...delay,
-  ...ttl,
-];
+export const mutants: readonly Mutant[] = [...order, ...priority, ...keys, ...groups, ...put, ...take, ...urgent, ...capacity, ...results, ...pause, ...delay, ...ttl, ...stats, ...read];
