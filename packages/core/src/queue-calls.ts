@@ -1,0 +1,284 @@
+/** The store's operations on one queue: guarded, batched, traced. What users see (queue, worker, job) is built on these. */
+import type { CallPolicy } from "./attempts.ts";
+import type {
+  ControlParams,
+  ControlResult,
+  Guarantees,
+  PutOutcome,
+  QueueStats,
+  ReadParams,
+  ReadResult,
+  SettleOutcome,
+  Settlement,
+  Touch,
+} from "./backend.ts";
+import { BackendGuard, closedError, type GuardedCall } from "./backend-guard.ts";
+import { Batcher } from "./batcher.ts";
+import { PqError } from "./errors.ts";
+import { newRequestId } from "./id.ts";
+import type { DeliveredJob, NewJob } from "./job.ts";
+import { DURABILITIES, type ResolvedOptions } from "./options.ts";
+import { trace, type TraceContext, traced, type TraceName } from "./tracing.ts";
+
+type WithoutQueue<P> = P extends unknown ? Omit<P, "queue" | "request"> : never;
+
+/** What a take brought. */
+export interface Delivery {
+  readonly jobs: readonly DeliveredJob[];
+  /** The monotonic time before the take was sent: leases end no earlier than this plus their length. */
+  readonly since: number;
+}
+
+/** How much one call carries, where the store's own limits do not say less. */
+const MAX_ITEMS = 1000;
+
+/** A backend may take so much longer for a wait than it was told, in ms. */
+const WAIT_GRACE = 2000;
+
+/** Truncate may work in many steps, in ms. */
+const TRUNCATE_DEADLINE = 60_000;
+
+/** The calls of one queue. */
+export class QueueCalls {
+  readonly name: string;
+  readonly policy: CallPolicy;
+  readonly #guard: BackendGuard;
+  readonly #options: ResolvedOptions<unknown>;
+  readonly #puts: Batcher<NewJob, PutOutcome>;
+  readonly #settles: Batcher<Settlement, SettleOutcome>;
+  readonly #touches: Batcher<Touch, boolean>;
+  #open = false;
+  /** Takes no more calls; those that were made before go on. */
+  #closed = false;
+  /** Makes no more calls. */
+  #left = false;
+
+  constructor(options: ResolvedOptions<unknown>) {
+    this.#options = options;
+    this.name = options.name;
+    this.policy = options.policy;
+    this.#guard = BackendGuard.of(options.backend);
+    const { maxBatch, maxBatchBytes } = options.capabilities;
+    const maxItems = Math.min(MAX_ITEMS, maxBatch);
+    const common = { clock: this.policy.clock, deadline: this.policy.deadline, maxBytes: maxBatchBytes };
+    this.#puts = new Batcher<NewJob, PutOutcome>({
+      ...common,
+      idOf,
+      maxItems,
+      bytesOf,
+      send: (jobs, deadline) => this.#put(jobs, true, deadline),
+    });
+    this.#settles = new Batcher<Settlement, SettleOutcome>({
+      ...common,
+      idOf,
+      maxItems: MAX_ITEMS,
+      bytesOf: bytesOfSettlement,
+      send: (items, deadline) => this.#settle(items, deadline),
+    });
+    this.#touches = new Batcher<Touch, boolean>({
+      ...common,
+      idOf,
+      maxItems: MAX_ITEMS,
+      bytesOf: ({ progress }) => progress?.length ?? 0,
+      send: (items, deadline) => this.#touch(items, deadline),
+    });
+  }
+
+  get guard(): BackendGuard {
+    return this.#guard;
+  }
+
+  /** Open, and check what the queue requires. Rejects with `WEAK_SETTINGS`. */
+  async ready(): Promise<Guarantees> {
+    this.#check();
+    return this.#ready(this.policy);
+  }
+
+  async #ready(policy: CallPolicy): Promise<Guarantees> {
+    if (this.#left) throw closedError(this.#called);
+    const guarantees = await this.#guard.open(this, policy);
+    this.#checkDurability(guarantees);
+    this.#guard.warn();
+    this.#open = true;
+    return guarantees;
+  }
+
+  /** Store one job, along with others. */
+  put(job: NewJob): Promise<PutOutcome> {
+    return this.#closed ? Promise.reject(closedError(this.#called)) : this.#puts.add(job);
+  }
+
+  /** Store all of these jobs or none, in their turn among the single ones. */
+  putAll(jobs: readonly NewJob[]): Promise<readonly PutOutcome[]> {
+    if (this.#closed) return Promise.reject(closedError(this.#called));
+    return this.#puts.alone((deadline) => this.#put(jobs, false, deadline));
+  }
+
+  /** Settle one job, along with others. */
+  settle(item: Settlement): Promise<SettleOutcome> {
+    return this.#closed ? Promise.reject(closedError(this.#called)) : this.#settles.add(item);
+  }
+
+  /** Extend one lease, along with others. */
+  touch(item: Touch): Promise<boolean> {
+    return this.#closed ? Promise.reject(closedError(this.#called)) : this.#touches.add(item);
+  }
+
+  /** Take what there is now. Jobs of a call that failed, and is answered later after all, go back. */
+  async take(limit: number, lease: number): Promise<Delivery> {
+    this.#check();
+    const { backend } = this.#options;
+    const params = { request: newRequestId(), queue: this.name, limit, lease };
+    const since = this.policy.clock.monotonic();
+    const jobs = await this.#call("take", limit, {
+      name: "take",
+      mutates: true,
+      invoke: () => backend.take(params),
+      late: (jobs) => this.giveBack(jobs),
+    });
+    return { jobs, since };
+  }
+
+  /** Release jobs that nobody wants. When that fails too, their leases run out. */
+  giveBack(jobs: readonly DeliveredJob[]): void {
+    for (const { id, fence } of jobs) {
+      this.#settles.add({ id, fence, type: "release", delay: 0 }).catch(() => undefined);
+    }
+  }
+
+  /** Wait until a job may be there. */
+  async wait(timeout: number, signal: AbortSignal): Promise<void> {
+    const { backend } = this.#options;
+    const patience = timeout + WAIT_GRACE;
+    this.#check();
+    if (!this.#open) await this.#ready(this.policy);
+    const invoke = (): Promise<void> => backend.wait({ queue: this.name, timeout, signal });
+    const policy = { ...this.policy, deadline: patience, attemptTimeout: patience };
+    await this.#guard.call({ name: "wait", mutates: false, once: true, invoke }, policy);
+  }
+
+  async read(params: WithoutQueue<ReadParams>): Promise<ReadResult> {
+    this.#check();
+    const { backend } = this.#options;
+    const call = { ...params, queue: this.name } as ReadParams;
+    return this.#call("read", undefined, { name: "read", mutates: false, invoke: () => backend.read(call) });
+  }
+
+  async stats(): Promise<QueueStats> {
+    this.#check();
+    const { backend } = this.#options;
+    return this.#call("read", undefined, { name: "stats", mutates: false, invoke: () => backend.stats(this.name) });
+  }
+
+  async control(params: WithoutQueue<ControlParams>): Promise<ControlResult> {
+    this.#check();
+    const { backend } = this.#options;
+    const call = { ...params, queue: this.name, request: newRequestId() } as ControlParams;
+    const deadline =
+      params.type === "truncate" ? Math.max(TRUNCATE_DEADLINE, this.policy.deadline) : this.policy.deadline;
+    const policy = params.type === "truncate" ? { ...this.policy, deadline, attemptTimeout: deadline } : this.policy;
+    return this.#call(
+      "control",
+      undefined,
+      { name: params.type, mutates: true, invoke: () => backend.control(call) },
+      policy,
+    );
+  }
+
+  /** Take no more calls, let those under way end, and leave the backend. Rejects when the backend cannot be closed. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([this.#puts.idle(), this.#settles.idle(), this.#touches.idle()]);
+    this.#left = true;
+    this.#open = false;
+    await this.#guard.leave(this, this.policy);
+  }
+
+  get #called(): string {
+    return `queue "${this.name}"`;
+  }
+
+  #check(): void {
+    if (this.#closed) throw closedError(this.#called);
+  }
+
+  #checkDurability({ durability, store, warnings }: Guarantees): void {
+    const { requires } = this.#options;
+    if (DURABILITIES.indexOf(durability) >= DURABILITIES.indexOf(requires)) return;
+    const why = warnings.length === 0 ? "" : `: ${warnings.join(" ")}`;
+    throw new PqError(
+      "WEAK_SETTINGS",
+      `queue "${this.name}" requires durability "${requires}", ${store} gives "${durability}"${why}`,
+    );
+  }
+
+  async #put(jobs: readonly NewJob[], partial: boolean, deadline: number): Promise<readonly PutOutcome[]> {
+    const { backend, maxSize } = this.#options;
+    const params = { request: newRequestId(), queue: this.name, jobs, maxSize, partial };
+    const call: GuardedCall<readonly PutOutcome[]> = {
+      name: "put",
+      mutates: true,
+      invoke: () => backend.put(params),
+      accept: (outcomes, unsure) =>
+        unsure ? outcomes.map((outcome, index) => ownPut(outcome, jobs[index])) : outcomes,
+    };
+    return this.#call("put", jobs.length, call, { ...this.policy, deadline });
+  }
+
+  #settle(items: readonly Settlement[], deadline: number): Promise<readonly SettleOutcome[]> {
+    const { backend } = this.#options;
+    const params = { request: newRequestId(), queue: this.name, items };
+    const call = { name: "settle", mutates: true, invoke: () => backend.settle(params) };
+    return this.#call("settle", items.length, call, { ...this.policy, deadline });
+  }
+
+  #touch(items: readonly Touch[], deadline: number): Promise<readonly boolean[]> {
+    const { backend } = this.#options;
+    const params = { request: newRequestId(), queue: this.name, items };
+    const call = { name: "touch", mutates: true, invoke: () => backend.touch(params) };
+    return this.#call("touch", items.length, call, { ...this.policy, deadline });
+  }
+
+  async #call<T>(
+    name: TraceName,
+    count: number | undefined,
+    call: GuardedCall<T>,
+    policy: CallPolicy = this.policy,
+  ): Promise<T> {
+    if (!traced(name)) return this.#guarded(call, policy);
+    const { backend } = this.#options;
+    const context: TraceContext = {
+      queue: this.name,
+      backend: backend.name,
+      type: call.name,
+      ...(count !== undefined && { count }),
+    };
+    return trace(name, context, () => this.#guarded(call, policy));
+  }
+
+  /** Opening counts against the deadline of the call that needs it. */
+  async #guarded<T>(call: GuardedCall<T>, policy: CallPolicy): Promise<T> {
+    if (this.#open) return this.#guard.call(call, policy);
+    const start = policy.clock.monotonic();
+    await this.#ready(policy);
+    const spent = policy.clock.monotonic() - start;
+    return this.#guard.call(call, { ...policy, deadline: policy.deadline - spent });
+  }
+}
+
+/** After a try of unknown outcome, a job that is there under its own id is the one that was put. */
+function ownPut(outcome: PutOutcome, job: NewJob | undefined): PutOutcome {
+  return outcome.status === "duplicate" && outcome.id === job?.id ? { status: "added" } : outcome;
+}
+
+function idOf({ id }: { readonly id: string }): string {
+  return id;
+}
+
+function bytesOf({ payload }: NewJob): number {
+  return payload.length;
+}
+
+function bytesOfSettlement(item: Settlement): number {
+  return item.type === "ack" ? (item.result?.length ?? 0) : 0;
+}
