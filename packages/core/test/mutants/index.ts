@@ -14,5 +14,9 @@ import { delay } from "./delay.ts";
 import { ttl } from "./ttl.ts";
 import { stats } from "./stats.ts";
 import { read } from "./read.ts";
+import { lease } from "./lease.ts";
+import { fence } from "./fence.ts";
+import { payloads } from "./payloads.ts";
+import { names } from "./names.ts";
 
-export const mutants: readonly Mutant[] = [...order, ...priority, ...keys, ...groups, ...put, ...take, ...urgent, ...capacity, ...results, ...pause, ...delay, ...ttl, ...stats, ...read];
+export const mutants: readonly Mutant[] = [...order, ...priority, ...keys, ...groups, ...put, ...take, ...urgent, ...capacity, ...results, ...pause, ...delay, ...ttl, ...stats, ...read, ...lease, ...fence, ...payloads, ...names];

@@ -32,21 +32,6 @@ function keepsKeyAfter(how: "delete" | "expired"): () => ReferenceQueue {
     })();
 }
 
-/** Compares keys after changing them. */
-function comparesAs(change: (key: string) => string): () => ReferenceQueue {
-  return () =>
-    new (class extends ReferenceQueue {
-      protected override plan(jobs: readonly NewJob[], maxSize: number | null, partial: boolean): PutOutcome[] {
-        const changed = jobs.map((job) => ({ ...job, key: job.key === null ? null : change(job.key) }));
-        return super.plan(changed, maxSize, partial);
-      }
-
-      protected override heldKeys(): Map<string, JobId> {
-        return new Map([...super.heldKeys()].map(([key, id]) => [change(key), id]));
-      }
-    })();
-}
-
 class LosesKeyOnReturn extends ReferenceQueue {
   protected override giveBack(entry: Entry, delay?: number, now?: number): void {
     force(entry, { key: null });
@@ -139,8 +124,4 @@ export const keys: readonly Mutant[] = [
         },
       }),
   },
-  { rule: "keys.odd-keys", bug: "compares keys in lower case", queue: comparesAs((key) => key.toLowerCase()) },
-  { rule: "keys.odd-keys", bug: "compares keys in normal form C", queue: comparesAs((key) => key.normalize("NFC")) },
-  { rule: "keys.odd-keys", bug: "ends keys at the first NUL", queue: comparesAs((key) => key.split("\0")[0] ?? "") },
-  { rule: "keys.odd-keys", bug: "trims keys", queue: comparesAs((key) => key.trim()) },
 ];

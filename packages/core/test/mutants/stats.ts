@@ -172,12 +172,17 @@ export const stats: readonly Mutant[] = [
     bug: "counts jobs past their TTL until somebody takes",
     queue: made(
       class extends ReferenceQueue {
+        #looking = false;
+
         override stats(now: number): QueueStats {
-          const live = this.lifeIsOver;
-          this.lifeIsOver = () => false;
+          this.#looking = true;
           const stats = super.stats(now);
-          this.lifeIsOver = live;
+          this.#looking = false;
           return stats;
+        }
+
+        protected override lifeIsOver(entry: Entry, now: number): boolean {
+          return !this.#looking && super.lifeIsOver(entry, now);
         }
       },
     ),

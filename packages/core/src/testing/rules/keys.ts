@@ -6,28 +6,6 @@ import { job, seam, type SeamQueue } from "../seam-queue.ts";
 
 const needs = { capability: "keys" } as const;
 
-/** Keys that a store is tempted to take for one another. */
-const ODD_KEYS = [
-  "k",
-  "K",
-  " k",
-  "k ",
-  "k\0",
-  "\u00e9",
-  "e\u0301",
-  "%6b",
-  "k/k",
-  "{k}",
-  "*",
-  "..",
-  "__proto__",
-  "constructor",
-  "null",
-  "1",
-  "01",
-  "😀",
-];
-
 /** A second put of the key is answered with its holder, and nothing is stored. */
 async function assertHeld(q: SeamQueue, key: string, holder: NewJob): Promise<void> {
   const second = job("second", { key });
@@ -207,25 +185,6 @@ export const keys: readonly Rule[] = [
       );
       await assertHeld(q, "k", first);
       await assertHeld(other, "k", second);
-    },
-  },
-  {
-    id: "keys.odd-keys",
-    title: "keys are compared exactly: by case, spaces, NUL and normal form",
-    promise: "api",
-    needs,
-    async run(t) {
-      const q = await seam(t);
-      const jobs = ODD_KEYS.map((key, index) => job(`job ${index}`, { key }));
-      const outcomes = await q.put(...jobs);
-      outcomes.forEach(({ status }, index) =>
-        assert.equal(status, "added", `${JSON.stringify(ODD_KEYS[index])} was taken for another key`),
-      );
-      for (const holder of jobs) await assertHeld(q, holder.key ?? "", holder);
-      assert.deepEqual(
-        (await q.take(100)).map(({ key }) => key),
-        ODD_KEYS,
-      );
     },
   },
 ];

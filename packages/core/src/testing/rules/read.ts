@@ -112,19 +112,16 @@ export const read: readonly Rule[] = [
       const found = await find(q, one);
       assertTime(q, found.dueAt, found.createdAt + 60_000, "dueAt");
       assertTime(q, found.expiresAt, found.createdAt + 90_000, "expiresAt");
-      const { createdAt, dueAt, expiresAt, ...rest } = { ...found, payload: texts([found])[0] };
-      const nothing = {
-        key: null,
-        group: null,
-        leaseUntil: null,
-        buryReason: null,
-        lastError: null,
-        progress: null,
-        result: null,
-      };
+      const { createdAt } = found;
       const { id, priority, maxAttempts, headers } = one;
-      const given = { id, priority, maxAttempts, headers, payload: "job", urgent: false };
-      assert.deepEqual(rest, { ...given, ...nothing, state: "delayed", attempt: 0, fence: 0 });
+      assert.deepEqual(
+        { ...found, payload: texts([found])[0] },
+        {
+          ...{ id, priority, maxAttempts, headers, payload: "job", urgent: false, key: null, group: null },
+          ...{ state: "delayed", attempt: 0, fence: 0, createdAt, dueAt: found.dueAt, expiresAt: found.expiresAt },
+          ...{ leaseUntil: null, buryReason: null, lastError: null, progress: null, result: null },
+        },
+      );
       const { urgent: isUrgent, dueAt: notDue, expiresAt: never } = await find(q, urgent);
       assert.deepEqual({ isUrgent, notDue, never }, { isUrgent: true, notDue: null, never: null });
       const moment = { at: createdAt + 70_000 };
