@@ -2,6 +2,8 @@
 export { FaultProxy, type FaultProxyOptions, type FaultProxyStatistics } from "./fault-proxy.ts";
 export type { FaultName, Faults, Harness, TestStore } from "./harness.ts";
 export { ManualClock } from "./manual-clock.ts";
+export { modelTest, type ModelTestOptions, type ModelTestReport } from "./model.ts";
+export type { Arbitrary, CheckResult, FastCheck } from "./model/fast-check.ts";
 export { SeamFaults, type SeamFaultsOptions } from "./seam-faults.ts";
 export { memory, memoryCapabilities, ReferenceBackend } from "./reference/backend.ts";
 export { ReferenceQueue } from "./reference/queue.ts";
