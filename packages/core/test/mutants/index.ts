@@ -1,22 +1,47 @@
 /** Every mutant. One file for each file of rules. */
 import type { Mutant } from "./mutant.ts";
-import { order } from "./order.ts";
-import { priority } from "./priority.ts";
-import { keys } from "./keys.ts";
-import { groups } from "./groups.ts";
 import { put } from "./put.ts";
 import { take } from "./take.ts";
+import { order } from "./order.ts";
+import { priority } from "./priority.ts";
 import { urgent } from "./urgent.ts";
+import { delay } from "./delay.ts";
+import { ttl } from "./ttl.ts";
+import { lease } from "./lease.ts";
+import { fence } from "./fence.ts";
+import { settle } from "./settle.ts";
+import { attempts } from "./attempts.ts";
+import { bury } from "./bury.ts";
+import { keys } from "./keys.ts";
+import { groups } from "./groups.ts";
 import { capacity } from "./capacity.ts";
 import { results } from "./results.ts";
 import { pause } from "./pause.ts";
-import { delay } from "./delay.ts";
-import { ttl } from "./ttl.ts";
 import { stats } from "./stats.ts";
 import { read } from "./read.ts";
-import { lease } from "./lease.ts";
-import { fence } from "./fence.ts";
 import { payloads } from "./payloads.ts";
 import { names } from "./names.ts";
 
-export const mutants: readonly Mutant[] = [...order, ...priority, ...keys, ...groups, ...put, ...take, ...urgent, ...capacity, ...results, ...pause, ...delay, ...ttl, ...stats, ...read, ...lease, ...fence, ...payloads, ...names];
+export const mutants: readonly Mutant[] = [
+  ...put,
+  ...take,
+  ...order,
+  ...priority,
+  ...urgent,
+  ...delay,
+  ...ttl,
+  ...lease,
+  ...fence,
+  ...settle,
+  ...attempts,
+  ...bury,
+  ...keys,
+  ...groups,
+  ...capacity,
+  ...results,
+  ...pause,
+  ...stats,
+  ...read,
+  ...payloads,
+  ...names,
+];

@@ -10,7 +10,7 @@ export const put: readonly Mutant[] = [
     bug: "answers before it stores",
     queue: made(
       class extends ReferenceQueue {
-        #late: NewJob[] = [];
+        readonly #late: NewJob[] = [];
 
         protected override add(job: NewJob): void {
           this.#late.push(job);
@@ -75,8 +75,7 @@ export const put: readonly Mutant[] = [
       class extends ReferenceQueue {
         protected override add(job: NewJob, now: number): void {
           super.add(job, now);
-          const entry = this.jobs.get(job.id);
-          if (entry !== undefined) alter(entry, { payload: job.payload });
+          alter(this.jobs.get(job.id), { payload: job.payload });
         }
       },
     ),
