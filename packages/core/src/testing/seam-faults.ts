@@ -189,8 +189,10 @@ class FaultyBackend implements Backend {
     const over = new AbortController();
     const signal = AbortSignal.any([params.signal, over.signal]);
     const aborted = new Promise<void>((resolve) => {
-      if (params.signal.aborted) resolve();
-      params.signal.addEventListener("abort", () => resolve(), { signal: over.signal });
+      // While the line is up the backend itself must end it: nobody would notice otherwise that it does not.
+      const end = (): void => (this.#line.is("up") ? undefined : resolve());
+      if (params.signal.aborted) end();
+      params.signal.addEventListener("abort", end, { signal: over.signal });
     });
     try {
       await Promise.race([aborted, this.#call("local", () => this.#inner.wait({ ...params, signal }))]);

@@ -21,27 +21,6 @@ import { stats } from "./stats.ts";
 import { read } from "./read.ts";
 import { payloads } from "./payloads.ts";
 import { names } from "./names.ts";
+import { wait } from "./wait.ts";
 
-export const mutants: readonly Mutant[] = [
-  ...put,
-  ...take,
-  ...order,
-  ...priority,
-  ...urgent,
-  ...delay,
-  ...ttl,
-  ...lease,
-  ...fence,
-  ...settle,
-  ...attempts,
-  ...bury,
-  ...keys,
-  ...groups,
-  ...capacity,
-  ...results,
-  ...pause,
-  ...stats,
-  ...read,
-  ...payloads,
-  ...names,
-];
+export const mutants: readonly Mutant[] = [...put, ...take, ...order, ...priority, ...urgent, ...delay, ...ttl, ...lease, ...fence, ...settle, ...attempts, ...bury, ...keys, ...groups, ...capacity, ...results, ...pause, ...stats, ...read, ...payloads, ...names, ...wait];

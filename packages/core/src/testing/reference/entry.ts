@@ -78,7 +78,21 @@ export function delivered(entry: Entry): DeliveredJob {
   const { id, fence, headers, priority, key, group, attempt, maxAttempts, lease, createdAt, lastError } = entry;
   const payload = copy(entry.payload);
   const progress = entry.progress && copy(entry.progress);
-  return { id, fence, payload, headers, priority, key, group, attempt, maxAttempts, lease, createdAt, lastError, progress };
+  return {
+    id,
+    fence,
+    payload,
+    headers,
+    priority,
+    key,
+    group,
+    attempt,
+    maxAttempts,
+    lease,
+    createdAt,
+    lastError,
+    progress,
+  };
 }
 
 /** What an operator sees of it. */

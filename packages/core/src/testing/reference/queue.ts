@@ -106,9 +106,17 @@ export class ReferenceQueue {
         return { count: chosen.length, outcomes: [] };
       }
       case "dig":
-        return this.each(params.ids, (entry) => entry.state === "buried", (entry) => this.revive(entry, "dig"));
+        return this.each(
+          params.ids,
+          (entry) => entry.state === "buried",
+          (entry) => this.revive(entry, "dig"),
+        );
       case "delete":
-        return this.each(params.ids, () => true, (entry) => this.remove(entry, "delete"));
+        return this.each(
+          params.ids,
+          () => true,
+          (entry) => this.remove(entry, "delete"),
+        );
       case "truncate": {
         const count = this.jobs.size;
         for (const entry of [...this.jobs.values()]) this.remove(entry, "delete");
@@ -141,6 +149,11 @@ export class ReferenceQueue {
   /** The jobs that a take would give out now, in order. */
   deliverable(): Entry[] {
     return this.paused ? [] : deliverable(this.jobs.values());
+  }
+
+  /** For how many waiters there is a job now. */
+  available(): number {
+    return this.deliverable().length;
   }
 
   /** The next moment at which a job may become ready by itself, or `null`. */

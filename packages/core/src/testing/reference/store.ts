@@ -38,7 +38,7 @@ export class ReferenceStore {
   /** Run one atomic step on a queue, then wake waiters for the jobs that became deliverable by it. */
   step<T>(name: string, act: (queue: ReferenceQueue, now: number) => T): T {
     const slot = this.#slot(name);
-    const before = slot.waiters.size === 0 ? 0 : slot.queue.deliverable().length;
+    const before = slot.waiters.size === 0 ? 0 : slot.queue.available();
     const result = act(slot.queue, this.clock.now());
     if (slot.waiters.size > 0) {
       this.#wake(slot, before);
@@ -66,7 +66,7 @@ export class ReferenceStore {
   onReady(name: string, wake: () => void): () => void {
     const slot = this.#slot(name);
     slot.queue.catchUp(this.clock.now());
-    if (slot.queue.deliverable().length > 0) {
+    if (slot.queue.available() > 0) {
       wake();
       return () => undefined;
     }
@@ -89,7 +89,7 @@ export class ReferenceStore {
 
   /** As many waiters as there are new jobs, longest waiting first. */
   #wake(slot: Slot, before: number): void {
-    const fresh = Math.max(0, slot.queue.deliverable().length - before);
+    const fresh = Math.max(0, slot.queue.available() - before);
     for (const wake of [...slot.waiters].slice(0, fresh)) {
       slot.waiters.delete(wake);
       wake();

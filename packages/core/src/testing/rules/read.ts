@@ -112,16 +112,12 @@ export const read: readonly Rule[] = [
       const found = await find(q, one);
       assertTime(q, found.dueAt, found.createdAt + 60_000, "dueAt");
       assertTime(q, found.expiresAt, found.createdAt + 90_000, "expiresAt");
-      const { createdAt } = found;
       const { id, priority, maxAttempts, headers } = one;
-      assert.deepEqual(
-        { ...found, payload: texts([found])[0] },
-        {
-          ...{ id, priority, maxAttempts, headers, payload: "job", urgent: false, key: null, group: null },
-          ...{ state: "delayed", attempt: 0, fence: 0, createdAt, dueAt: found.dueAt, expiresAt: found.expiresAt },
-          ...{ leaseUntil: null, buryReason: null, lastError: null, progress: null, result: null },
-        },
-      );
+      const { createdAt, dueAt, expiresAt } = found;
+      const given = { id, priority, maxAttempts, headers, payload: "job", urgent: false, key: null, group: null };
+      const now = { state: "delayed", attempt: 0, fence: 0, createdAt, dueAt, expiresAt, leaseUntil: null };
+      const nothing = { buryReason: null, lastError: null, progress: null, result: null };
+      assert.deepEqual({ ...found, payload: texts([found])[0] }, { ...given, ...now, ...nothing });
       const { urgent: isUrgent, dueAt: notDue, expiresAt: never } = await find(q, urgent);
       assert.deepEqual({ isUrgent, notDue, never }, { isUrgent: true, notDue: null, never: null });
       const moment = { at: createdAt + 70_000 };
