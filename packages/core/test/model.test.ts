@@ -4,6 +4,7 @@ import type { PutOutcome, QueueStats, Settlement, SettleOutcome, Touch } from ".
 import { systemClock } from "../src/clock.ts";
 import type { DeliveredJob, JobId, LeaseProof, NewJob } from "../src/job.ts";
 import type { Harness } from "../src/testing/harness.ts";
+import { ManualClock } from "../src/testing/manual-clock.ts";
 import { modelTest } from "../src/testing/model.ts";
 import { memoryCapabilities, ReferenceBackend } from "../src/testing/reference/backend.ts";
 import type { Entry } from "../src/testing/reference/entry.ts";
@@ -17,6 +18,14 @@ describe("on a manual clock", () => {
     expect(report).toMatchObject({ runs: 300, undecided: 0 });
     expect(report.commands).toBeGreaterThan(300 * 20);
   });
+
+  it(
+    "finds nothing on a store that is looked at every millisecond, so answers do not depend on who looked when",
+    { timeout: 60_000 },
+    async () => {
+      await modelTest(watchedHarness(), fc, { runs: 100 });
+    },
+  );
 
   it("does without what a store cannot do", async () => {
     const capabilities = {
@@ -179,6 +188,30 @@ describe("catches a store that", () => {
     await failure(modelTest(harness, fc, { runs: 300, seed: 7, shrink: false }));
   });
 });
+
+/** The reference store, with somebody who looks at its queues every millisecond. */
+function watchedHarness(): Harness {
+  return {
+    ...referenceHarness(),
+    async open() {
+      const clock = new ManualClock();
+      const store = new ReferenceStore(clock);
+      const look = (): void =>
+        store
+          .names()
+          .slice(-1)
+          .forEach((name) => store.step(name, (queue, now) => queue.catchUp(now)));
+      const pass = async (ms: number): Promise<void> => {
+        for (let left = ms; left > 0; left--) {
+          await clock.advance(1);
+          look();
+        }
+      };
+      const close = (): Promise<void> => Promise.resolve();
+      return { clock, faults: {}, pass, close, connect: () => new ReferenceBackend(store) };
+    },
+  };
+}
 
 /** The calls that an error lists, without what differs from run to run. */
 function calls(error: Error): string[] {

@@ -166,7 +166,7 @@ export class ReferenceQueue {
 
   /** Do everything that was due by `now`. */
   catchUp(now: number): void {
-    for (const entry of this.inState("leased")) if (this.leaseIsOver(entry, now)) this.expireLease(entry);
+    for (const entry of this.listed("leased")) if (this.leaseIsOver(entry, now)) this.expireLease(entry);
     for (const entry of this.listed("delayed")) if (entry.dueAt !== null && entry.dueAt <= now) this.fallDue(entry);
     for (const entry of [...this.jobs.values()]) if (this.lifeIsOver(entry, now)) this.remove(entry, "expired");
     for (const entry of this.inState("done")) if ((entry.doneUntil ?? 0) <= now) this.jobs.delete(entry.id);
