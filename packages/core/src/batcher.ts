@@ -6,6 +6,7 @@
  *
  * One call is in flight at a time, so items arrive at the store in the order in which they were added.
  */
+import { background } from "./background.ts";
 import type { Clock } from "./clock.ts";
 import { isPqError, PqError } from "./errors.ts";
 
@@ -44,7 +45,7 @@ export class Batcher<Item, Answer> {
   readonly #options: BatcherOptions<Item, Answer>;
   #waiting: Place<Item, Answer>[] = [];
   #running = false;
-  #whenIdle: (() => void)[] = [];
+  readonly #whenIdle: (() => void)[] = [];
 
   constructor(options: BatcherOptions<Item, Answer>) {
     this.#options = options;
@@ -71,7 +72,7 @@ export class Batcher<Item, Answer> {
       this.#waiting.push({ item, alone, since: this.#options.clock.monotonic(), resolve, reject });
       if (this.#running) return;
       this.#running = true;
-      queueMicrotask(() => void this.#run());
+      queueMicrotask(() => background(this.#run()));
     });
   }
 

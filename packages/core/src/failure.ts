@@ -35,8 +35,9 @@ export function errorText(error: unknown): string {
 function describe(error: unknown): string {
   try {
     if (typeof error === "string") return error;
-    if (!(error instanceof Error))
+    if (!(error instanceof Error)) {
       return inspect(error, { depth: 1, maxStringLength: MOST_BYTES, breakLength: Infinity });
+    }
     const title = `${error.name}: ${error.message}`;
     const frames = (error.stack ?? "").split("\n").filter((line) => line.startsWith("    at "));
     return [title, ...frames.slice(0, MOST_LINES)].join("\n");

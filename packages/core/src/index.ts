@@ -3,6 +3,7 @@ export type { BackendEvent, Counters, Durability, Guarantees, QueueStats } from 
 export { type Backoff, type BackoffFunction, exponential, fixed } from "./backoff.ts";
 export type { Capabilities } from "./capabilities.ts";
 export type { Clock, Timer } from "./clock.ts";
+export type { ConsumeOptions, Consumer } from "./consume.ts";
 export { bytes, type Codec, json } from "./codec.ts";
 export type { Duration } from "./duration.ts";
 export { isPqError, PqError, type PqErrorCode } from "./errors.ts";
@@ -12,5 +13,8 @@ export type { BuryReason, JobId, JobState } from "./job.ts";
 export type { JobInfo } from "./job-info.ts";
 export { Job } from "./leased-job.ts";
 export type { PutDefaults, PutOptions, QueueOptions, TakeOptions, UrgentOptions } from "./options.ts";
+export type { LostReason } from "./lease.ts";
 export { type JobPage, type PutResult, Queue } from "./queue.ts";
+export { Worker } from "./worker.ts";
+export type { CloseReport, Handler, Health, WorkerEvents, WorkerOptions, WorkerState } from "./worker-types.ts";
 export type { SchemaIssue, SchemaResult, StandardSchemaV1 } from "./schema.ts";

@@ -9,6 +9,7 @@ import { errorText } from "./failure.ts";
 import { readHeaders } from "./headers.ts";
 import type { DeliveredJob, JobId } from "./job.ts";
 import { Lease } from "./lease.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
 import { Job, type JobHost } from "./leased-job.ts";
 import type { JobMaker } from "./new-job.ts";
 import type { ResolvedOptions, ResolvedTake } from "./options.ts";
@@ -19,6 +20,7 @@ import type { TakeHub } from "./take-hub.ts";
 /** The jobs of a queue. */
 export class JobSource<Out> implements JobHost {
   readonly clock: Clock;
+  readonly keeper: LeaseKeeper;
   readonly calls: QueueCalls;
   readonly #options: ResolvedOptions<Out>;
   readonly #hub: TakeHub;
@@ -36,6 +38,7 @@ export class JobSource<Out> implements JobHost {
   ) {
     this.#options = options;
     this.clock = options.policy.clock;
+    this.keeper = LeaseKeeper.of(this.clock);
     this.calls = parts.calls;
     this.#hub = parts.hub;
     this.#maker = parts.maker;

@@ -8,6 +8,7 @@
  * A beat that comes late says that the event loop was blocked: a handler that computes without end looks dead to the store, and
  * whoever runs it must be able to tell.
  */
+import { background } from "./background.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
 import type { Lease, LostReason } from "./lease.ts";
@@ -46,10 +47,17 @@ export class LeaseKeeper {
     return keeper;
   }
 
-  /** Renew this lease from now on. */
-  keep(lease: Lease, watcher: LeaseWatcher): void {
+  /** Renew this lease from now on. `false` when somebody has it renewed already. */
+  keep(lease: Lease, watcher: LeaseWatcher): boolean {
+    if (this.#kept.has(lease)) return false;
     this.#kept.set(lease, watcher);
     this.#arm(nextMoment(lease));
+    return true;
+  }
+
+  /** Its settling has failed: if it is kept, renew it again. */
+  resume(lease: Lease): void {
+    if (this.#kept.has(lease)) this.#arm(nextMoment(lease));
   }
 
   /** No longer. */
@@ -75,10 +83,12 @@ export class LeaseKeeper {
     this.#planned = Infinity;
     if (blocked) this.events.emit("blocked", now - planned);
     for (const [lease, watcher] of this.#kept) {
-      if (now >= lease.end)
+      if (lease.settling) continue;
+      if (now >= lease.end) {
         this.#lose(lease, watcher, blocked && lease.end > planned ? "event-loop-blocked" : "expired");
+      }
       // Those that would be due soon go along.
-      else if (!lease.renewing && lease.renewAt <= now + lease.duration / 6) void this.#renew(lease, watcher);
+      else if (!lease.renewing && lease.renewAt <= now + lease.duration / 6) background(this.#renew(lease, watcher));
     }
     let next = Infinity;
     for (const lease of this.#kept.keys()) next = Math.min(next, nextMoment(lease));
@@ -97,7 +107,7 @@ export class LeaseKeeper {
     try {
       const extended = await watcher.renew(lease);
       if (extended) lease.renewed(since, lease.duration);
-      else this.#lose(lease, watcher, "taken-over");
+      else if (!lease.settling) this.#lose(lease, watcher, "taken-over");
     } catch {
       // Not reached: try again soon, until its end.
       lease.renewAt = this.#clock.monotonic() + lease.duration / 10;
@@ -115,5 +125,6 @@ export class LeaseKeeper {
 }
 
 function nextMoment(lease: Lease): number {
+  if (lease.settling) return Infinity;
   return lease.renewing ? lease.end : Math.min(lease.renewAt, lease.end);
 }

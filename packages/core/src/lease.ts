@@ -26,6 +26,8 @@ export class Lease implements LeaseProof {
   renewAt: number;
   /** A renewal is under way. */
   renewing = false;
+  /** A settlement is under way: neither renewed nor given up meanwhile, since the answer decides. */
+  settling = false;
   #lost: PqError | undefined;
   #controller: AbortController | undefined;
 
@@ -40,6 +42,11 @@ export class Lease implements LeaseProof {
   /** May the job still be worked on? */
   holds(clock: Clock): boolean {
     return this.#lost === undefined && clock.monotonic() < this.end;
+  }
+
+  /** Has it been found lost? */
+  get lost(): boolean {
+    return this.#lost !== undefined;
   }
 
   /** Made when it is first asked for: most handlers never do. */

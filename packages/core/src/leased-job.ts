@@ -13,12 +13,13 @@ import { isPqError, PqError } from "./errors.ts";
 import { errorText, isUnrecoverable } from "./failure.ts";
 import { readHeaders } from "./headers.ts";
 import { type DeliveredJob, type JobId, UNLIMITED_ATTEMPTS } from "./job.ts";
-import { Lease, type LostReason } from "./lease.ts";
-import { LeaseKeeper, type LeaseWatcher } from "./lease-keeper.ts";
+import type { Lease, LostReason } from "./lease.ts";
+import type { LeaseKeeper, LeaseWatcher } from "./lease-keeper.ts";
 
 /** What a job needs of its queue. */
 export interface JobHost {
   readonly clock: Clock;
+  readonly keeper: LeaseKeeper;
   settle(item: Settlement): Promise<SettleOutcome>;
   touch(item: Touch): Promise<boolean>;
   /** Bytes for a result or progress. Throws `INVALID_PAYLOAD` or `PAYLOAD_TOO_LARGE`. */
@@ -166,8 +167,8 @@ export class Job<Out = unknown> implements AsyncDisposable {
 
   /** Run `fn` with the lease kept alive: ack with what it returns, or fail with what it throws and throw that. */
   async run<R>(fn: (job: this) => R | Promise<R>): Promise<R> {
-    const keeper = LeaseKeeper.of(this.#host.clock);
-    if (this.#state === "held") keeper.keep(this.#lease, jobWatcher(this));
+    const { keeper } = this.#host;
+    const kept = this.#state === "held" && keeper.keep(this.#lease, jobWatcher(this));
     let result: R;
     try {
       result = await fn(this);
@@ -175,7 +176,7 @@ export class Job<Out = unknown> implements AsyncDisposable {
       await this.#failQuietly(error);
       throw error;
     } finally {
-      keeper.drop(this.#lease);
+      if (kept) keeper.drop(this.#lease);
     }
     if (this.#state === "held") await this.ack(result);
     return result;
@@ -183,7 +184,7 @@ export class Job<Out = unknown> implements AsyncDisposable {
 
   /** Release the job unless it was settled. Never rejects: a lease that cannot be given back runs out. */
   async [Symbol.asyncDispose](): Promise<void> {
-    LeaseKeeper.of(this.#host.clock).drop(this.#lease);
+    this.#host.keeper.drop(this.#lease);
     if (this.#state !== "held") return;
     try {
       await this.release();
@@ -228,23 +229,19 @@ export class Job<Out = unknown> implements AsyncDisposable {
     }
   }
 
-  #settle(how: SettleType, make: () => Settlement): Promise<SettleOutcome> {
-    if (this.#state !== "held") {
-      const message = `job ${this.id}: cannot ${how}, ${this.#how ?? "it"} was called before`;
-      return Promise.reject(new PqError("INVALID_STATE", message));
-    }
+  async #settle(how: SettleType, make: () => Settlement): Promise<SettleOutcome> {
+    if (this.#state !== "held") throw this.#tooLate(how);
     // Encoding may throw, and then nothing was done.
-    let item: Settlement;
-    try {
-      item = make();
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
+    const item = make();
     this.#state = "settling";
     this.#how = how;
-    LeaseKeeper.of(this.#host.clock).drop(this.#lease);
+    this.#lease.settling = true;
     this.#settling = this.#send(item);
     return this.#settling;
+  }
+
+  #tooLate(what: string): PqError {
+    return new PqError("INVALID_STATE", `job ${this.id}: cannot ${what}, ${this.#how ?? "it"} was called before`);
   }
 
   async #send(item: Settlement): Promise<SettleOutcome> {
@@ -253,18 +250,20 @@ export class Job<Out = unknown> implements AsyncDisposable {
       outcome = await this.#host.settle(item);
     } catch (error) {
       this.#state = "held";
+      this.#lease.settling = false;
+      this.#host.keeper.resume(this.#lease);
+      if (!isPqError(error, "OUTCOME_UNKNOWN")) this.#settling = undefined;
       throw error;
     }
     this.#state = "settled";
+    this.#host.keeper.drop(this.#lease);
     if (outcome !== "lost") return outcome;
     this.#lease.lose("taken-over");
     throw lostError(this.id);
   }
 
   async #touch(duration: number, progress: Uint8Array | null): Promise<void> {
-    if (this.#state !== "held") {
-      throw new PqError("INVALID_STATE", `job ${this.id}: cannot touch, ${this.#how ?? "it"} was called before`);
-    }
+    if (this.#state !== "held") throw this.#tooLate("touch");
     const since = this.#host.clock.monotonic();
     if (await this.#host.touch({ ...this.#proof(), lease: duration, progress })) {
       this.#lease.renewed(since, duration);
@@ -278,6 +277,7 @@ export class Job<Out = unknown> implements AsyncDisposable {
     inside = {
       lease: (job) => job.#lease,
       settling: (job) => job.#settling,
+      how: (job) => job.#how,
       fail: (job, error, backoff) => job.#fail(error, backoff),
       ack: (job, result) =>
         job.#settle("ack", () => ({ ...job.#proof(), type: "ack", result: job.#resultBytes(result) })),
@@ -289,8 +289,10 @@ export class Job<Out = unknown> implements AsyncDisposable {
 /** What the rest of core may do with a job that users may not. */
 export interface JobInside {
   readonly lease: (job: Job) => Lease;
-  /** The settling that was begun last, if any. */
+  /** The settling under way, done, or of unknown outcome, if any. */
   readonly settling: (job: Job) => Promise<SettleOutcome> | undefined;
+  /** Which call that was. */
+  readonly how: (job: Job) => SettleType | undefined;
   readonly fail: (job: Job, error: unknown, backoff: Backoff | BackoffFunction) => Promise<SettleOutcome>;
   readonly ack: (job: Job, result: unknown) => Promise<SettleOutcome>;
   readonly host: (job: Job) => JobHost;

@@ -48,7 +48,9 @@ export class JobMaker {
   /** Throws `PAYLOAD_TOO_LARGE` when there are more bytes than the store takes. */
   checkSize(bytes: Uint8Array, what: string): void {
     const { maxPayload } = this.#capabilities;
-    if (bytes.length > maxPayload) throw tooLarge(what, bytes.length, "maxPayload", maxPayload, this.#store);
+    if (bytes.length > maxPayload) {
+      throw tooLarge(bytes.length, { what, name: "maxPayload", most: maxPayload, store: this.#store });
+    }
   }
 
   /** Throws `PAYLOAD_TOO_LARGE` when the store cannot put these jobs in one step. */
@@ -61,9 +63,17 @@ export class JobMaker {
       );
     }
     const size = jobs.reduce((sum, { payload }) => sum + payload.length, 0);
-    if (size > maxBatchBytes) throw tooLarge("the jobs together", size, "maxBatchBytes", maxBatchBytes, this.#store);
-    if (new Set(jobs.map(({ id }) => id)).size < jobs.length)
+    if (size > maxBatchBytes) {
+      throw tooLarge(size, {
+        what: "the jobs together",
+        name: "maxBatchBytes",
+        most: maxBatchBytes,
+        store: this.#store,
+      });
+    }
+    if (new Set(jobs.map(({ id }) => id)).size < jobs.length) {
       throw new TypeError("jobs of one call must have different ids");
+    }
   }
 
   /** What these options come to. */
@@ -115,17 +125,23 @@ function dueOf({ delay, at }: PutOptions): Due | null {
 }
 
 function timeOf(at: unknown): number {
-  if (typeof at !== "number" && !(at instanceof Date))
+  if (typeof at !== "number" && !(at instanceof Date)) {
     throw new TypeError(`at must be a Date or ms since 1970, not ${kindOf(at)}`);
+  }
   const time = Math.ceil(Number(at));
-  if (!Number.isSafeInteger(time) || time < 0)
+  if (!Number.isSafeInteger(time) || time < 0) {
     throw new RangeError(`at is ${String(at)}: it must be a time since 1970`);
+  }
   return time;
 }
 
-function tooLarge(what: string, size: number, limit: string, most: number, store: string): PqError {
+function tooLarge(
+  size: number,
+  limit: { readonly what: string; readonly name: string; readonly most: number; readonly store: string },
+): PqError {
+  const { what, name, most, store } = limit;
   return new PqError(
     "PAYLOAD_TOO_LARGE",
-    `${what}: ${size} bytes are more than ${limit} of the ${store} backend: ${most} bytes`,
+    `${what}: ${size} bytes are more than ${name} of the ${store} backend: ${most} bytes`,
   );
 }

@@ -103,33 +103,49 @@ export const DURABILITIES: readonly Durability[] = ["memory", "process", "disk",
 
 /** Check a queue's options and fill in the defaults. Throws `TypeError`, `RangeError`, or `UNSUPPORTED` for what the store cannot do. */
 export function resolveOptions<In, Out>(name: string, options: QueueOptions<In, Out>): ResolvedOptions<Out> {
-  if (typeof options !== "object" || options === null)
-    throw new TypeError("new Queue(name, { backend }): options are missing");
-  const { backend, codec = json, schema, clock = systemClock, requires = "memory", defaults = {} } = options;
-  if (typeof backend?.put !== "function")
-    throw new TypeError(`backend must be a backend, such as file("./data"), not ${kindOf(backend)}`);
+  checkParts(options);
+  const { backend, codec = json, schema, requires = "memory", defaults = {} } = options;
   const { capabilities } = backend;
-  if (!DURABILITIES.includes(requires)) throw new RangeError(`requires must be one of ${DURABILITIES.join(", ")}`);
-  if (typeof codec?.encode !== "function" || typeof codec.decode !== "function")
-    throw new TypeError("codec must have encode and decode");
-  if (schema !== undefined && typeof schema["~standard"]?.validate !== "function") {
-    throw new TypeError("schema must be a Standard Schema validator (it has no ~standard.validate)");
-  }
-  const deadline = parseDuration(options.deadline ?? 15_000, "deadline", 1);
-  const attemptTimeout = parseDuration(options.attemptTimeout ?? Math.ceil(deadline / 3), "attemptTimeout", 1);
   checkDefaults(defaults, capabilities, backend.name);
   return {
     name: checkName(name, "the queue's name", capabilities.maxName),
     backend,
     capabilities,
     codec,
-    schema: schema as StandardSchemaV1<unknown, Out> | undefined,
+    schema,
     lease: parseDuration(options.lease ?? 30_000, "lease", 1),
     maxSize: resolveMaxSize(options.maxSize, backend),
     requires,
-    policy: { clock, deadline, attemptTimeout },
+    policy: resolvePolicy(options),
     defaults,
   };
+}
+
+/** The parts that a user brings: backend, codec, schema. */
+function checkParts(options: Partial<QueueOptions<never>> | null | undefined): void {
+  const { backend, codec, schema, requires = "memory" } = options ?? {};
+  if (typeof backend?.put !== "function") {
+    throw new TypeError(
+      `new Queue(name, { backend }): backend must be one, such as file("./data"), not ${kindOf(backend)}`,
+    );
+  }
+  if (codec !== undefined && (typeof codec?.encode !== "function" || typeof codec.decode !== "function")) {
+    throw new TypeError("codec must have the functions encode and decode");
+  }
+  if (schema !== undefined && typeof schema?.["~standard"]?.validate !== "function") {
+    throw new TypeError("schema must be a Standard Schema validator (it has no ~standard.validate)");
+  }
+  if (!DURABILITIES.includes(requires)) throw new RangeError(`requires must be one of ${DURABILITIES.join(", ")}`);
+}
+
+function resolvePolicy(options: {
+  readonly deadline?: Duration;
+  readonly attemptTimeout?: Duration;
+  readonly clock?: Clock;
+}): CallPolicy {
+  const deadline = parseDuration(options.deadline ?? 15_000, "deadline", 1);
+  const attemptTimeout = parseDuration(options.attemptTimeout ?? Math.ceil(deadline / 3), "attemptTimeout", 1);
+  return { clock: options.clock ?? systemClock, deadline, attemptTimeout };
 }
 
 function resolveMaxSize(maxSize: number | undefined, { name, capabilities }: Backend): number | null {
@@ -146,8 +162,9 @@ function checkDefaults(defaults: PutDefaults, capabilities: Capabilities, store:
   if (defaults.timeout !== undefined) parseDuration(defaults.timeout, "timeout");
   if (defaults.maxAttempts !== undefined) checkMaxAttempts(defaults.maxAttempts);
   if (defaults.backoff) checkBackoff(defaults.backoff);
-  if (defaults.keepResult !== undefined && defaults.keepResult !== null && !capabilities.results)
+  if (defaults.keepResult !== undefined && defaults.keepResult !== null && !capabilities.results) {
     throw unsupported("keepResult", store);
+  }
 }
 
 /** A priority. */

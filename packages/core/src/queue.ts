@@ -3,6 +3,7 @@ import type { BackendEvent, Guarantees, PutOutcome, QueueStats } from "./backend
 import { closedError } from "./backend-guard.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { checkInteger, checkOptions, checkSignal } from "./check.ts";
+import { type ConsumeOptions, Consumer } from "./consume.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { Emitter } from "./emitter.ts";
 import { PqError } from "./errors.ts";
@@ -25,6 +26,8 @@ import {
 } from "./options.ts";
 import { lookUntil } from "./patience.ts";
 import { QueueCalls } from "./queue-calls.ts";
+import { Worker } from "./worker.ts";
+import type { Handler, WorkerOptions } from "./worker-types.ts";
 import { validate } from "./schema.ts";
 import { TakeHub } from "./take-hub.ts";
 
@@ -125,7 +128,7 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     if (!Array.isArray(payloads)) throw new TypeError("putMany takes an array of payloads");
     const each = typeof options === "function" ? options : (): PutOptions | undefined => options;
     const jobs: NewJob[] = [];
-    for (const [index, payload] of payloads.entries()) {
+    for (const [index, payload] of (payloads as readonly In[]).entries()) {
       jobs.push(this.#maker.make(await this.#encode(payload), each(payload, index), false));
     }
     if (jobs.length === 0) return [];
@@ -150,6 +153,23 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     checkInteger(limit, "limit", 1, Number.MAX_SAFE_INTEGER);
     this.#checkOpen();
     return this.#source.take(limit, resolveTake(options, this.#options.lease));
+  }
+
+  /** Run `handler` on the jobs from now on, until the worker or the queue is closed. */
+  work(handler: Handler<Out>, options?: WorkerOptions): Worker<Out> {
+    this.#checkOpen();
+    const worker = new Worker<Out>(this.#source, handler, options);
+    this.#closables.add(worker);
+    worker.on("closed", () => this.#closables.delete(worker));
+    return worker;
+  }
+
+  /** The jobs, for `for await`: each is kept alive until the loop asks for the next, and released then if it is unsettled. */
+  consume(options?: ConsumeOptions): Consumer<Out> {
+    this.#checkOpen();
+    const consumer: Consumer<Out> = new Consumer<Out>(this.#source, options, () => this.#closables.delete(consumer));
+    this.#closables.add(consumer);
+    return consumer;
   }
 
   /** Look at a job without taking it; `null` when it does not exist. */
@@ -246,8 +266,9 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     const look = async (): Promise<{ readonly value: R } | undefined> => {
       const job = (await this.#calls.read({ ids: [jobId] })).jobs[0];
       if (job === undefined) throw new PqError("NOT_FOUND", `there is no job ${id}`);
-      if (job.state === "buried")
+      if (job.state === "buried") {
         throw new PqError("INVALID_STATE", `job ${id} is buried: ${job.lastError ?? job.buryReason}`);
+      }
       state = job.state;
       if (state !== "done") return undefined;
       return { value: (job.result === null ? undefined : this.#source.decode(job.result)) as R };
@@ -285,8 +306,9 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
   }
 
   #relay(event: BackendEvent): void {
-    if (event.type !== "damage" || event.queue === undefined || event.queue === this.name)
+    if (event.type !== "damage" || event.queue === undefined || event.queue === this.name) {
       this.#events.emit(event.type, event);
+    }
   }
 
   async #encode(payload: In): Promise<Uint8Array> {

@@ -9,6 +9,7 @@
  * between ends the wait under way or the next. Who goes away takes nothing along: the watch takes for those who are
  * still there, and jobs that nobody wants any more are released.
  */
+import { background } from "./background.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { sleep } from "./clock.ts";
 import { random } from "./id.ts";
@@ -107,7 +108,7 @@ export class TakeHub {
         });
       }
       this.#waiters.add(waiter);
-      if (!this.#watching) void this.#watch();
+      if (!this.#watching) background(this.#watch());
     });
   }
 

@@ -35,5 +35,6 @@ export function traced(name: TraceName): boolean {
 
 /** Run `fn` between the channel's start and end events. Ask `traced` first, so that the context is built only when it is used. */
 export function trace<T>(name: TraceName, context: TraceContext, fn: () => Promise<T>): Promise<T> {
-  return CHANNELS[name].tracePromise(fn, context) as Promise<T>;
+  const result: unknown = CHANNELS[name].tracePromise(fn, context);
+  return result as Promise<T>;
 }

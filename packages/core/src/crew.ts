@@ -1,0 +1,271 @@
+/**
+ * The slots of a worker: what is done with jobs once they are taken.
+ *
+ *     taken --> [buffer] --a slot is free--> [running] --the handler has ended--> [settling] --> done
+ *                        --no slot in time, pause, close--> released
+ *
+ * A slot is free when its handler has ended: settling goes on beside it, batched with others, and only so much of it that a slow store slows
+ * the worker down. Leases are renewed while a handler runs. A job in the buffer is not renewed: it is given back when it found no slot in time.
+ */
+import { background } from "./background.ts";
+import type { Clock, Timer } from "./clock.ts";
+import type { Emitter } from "./emitter.ts";
+import type { JobId } from "./job.ts";
+import { type HandlerEnd, type JobEnd, runHandler, settleAfter } from "./job-run.ts";
+import type { JobSource } from "./job-source.ts";
+import type { Lease, LostReason } from "./lease.ts";
+import type { LeaseKeeper, LeaseWatcher } from "./lease-keeper.ts";
+import { type Job, jobInside } from "./leased-job.ts";
+import { Pace } from "./pace.ts";
+import { trace, traced } from "./tracing.ts";
+import type { Handler, WorkerEvents, WorkerSettings } from "./worker-types.ts";
+
+/** A job that was taken ahead waits so long for a slot (or a third of its lease, if that is less); in ms. */
+const BUFFER_PATIENCE = 1000;
+
+/** A handler whose time is over gets so long to heed its signal before it is reported, in ms. */
+const ABORT_PATIENCE = 5000;
+
+/** What a crew tells its worker. */
+export interface CrewParts<Out> {
+  readonly source: JobSource<Out>;
+  readonly handler: Handler<Out>;
+  readonly settings: WorkerSettings;
+  readonly events: Emitter<WorkerEvents<Out>>;
+  readonly report: (error: unknown, jobId?: JobId) => void;
+}
+
+/** Runs handlers in slots. */
+export class Crew<Out> {
+  readonly #parts: CrewParts<Out>;
+  readonly #clock: Clock;
+  readonly #keeper: LeaseKeeper;
+  readonly #watcher: LeaseWatcher;
+  readonly #pace: Pace;
+  readonly #running = new Map<Lease, Job<Out>>();
+  readonly #buffer: Job<Out>[] = [];
+  /** So many settlements may be under way: enough to batch them, few enough to be slowed down by a slow store. */
+  readonly #mostSettling: number;
+  #settling = 0;
+  #done = 0;
+  #stopped = false;
+  #lastFree: number;
+  #bufferTimer: Timer | undefined;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(parts: CrewParts<Out>) {
+    const { concurrency, prefetch } = parts.settings;
+    this.#parts = parts;
+    this.#clock = parts.source.clock;
+    this.#keeper = parts.source.keeper;
+    this.#watcher = { renew: (lease) => this.#renew(lease), lost: (lease, reason) => this.#lost(lease, reason) };
+    this.#pace = new Pace(concurrency, prefetch);
+    this.#mostSettling = 2 * concurrency + 16;
+    this.#lastFree = this.#clock.monotonic();
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  get buffered(): number {
+    return this.#buffer.length;
+  }
+
+  /** Handlers that run, and settlements under way. */
+  get inHand(): number {
+    return this.#running.size + this.#settling;
+  }
+
+  /** How many jobs came to a good end so far. */
+  get done(): number {
+    return this.#done;
+  }
+
+  /** How many jobs to take now. */
+  get room(): number {
+    if (this.#stopped || this.#settling >= this.#mostSettling) return 0;
+    return this.#parts.settings.concurrency + this.#pace.ahead - this.#running.size - this.#buffer.length;
+  }
+
+  /** For how many ms no slot has been free. */
+  get busyFor(): number {
+    if (this.#running.size < this.#parts.settings.concurrency) return 0;
+    return this.#clock.monotonic() - this.#lastFree;
+  }
+
+  /** Work on these as slots allow. */
+  accept(jobs: readonly Job<Out>[]): void {
+    this.#buffer.push(...jobs);
+    this.#start();
+    if (this.#stopped) background(this.returnBuffered());
+  }
+
+  /** Start nothing more, until `go`. */
+  stop(): void {
+    this.#stopped = true;
+    this.notify();
+  }
+
+  go(): void {
+    this.#stopped = false;
+    this.#start();
+    this.notify();
+  }
+
+  /** Give back what was not started. Resolves with how many the store has taken back. */
+  returnBuffered(): Promise<number> {
+    return this.#giveBack(this.#buffer.splice(0));
+  }
+
+  /** Leave the handlers that still run to themselves: their signals abort, and their leases run out. */
+  abandon(reason: unknown): void {
+    this.#bufferTimer?.cancel();
+    for (const lease of this.#running.keys()) {
+      this.#keeper.drop(lease);
+      lease.abort(reason);
+    }
+  }
+
+  /** Resolves at the next change of what is running, settling or buffered. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Let those who wait for a change look. */
+  notify(): void {
+    if (this.#waiting.length === 0) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #start(): void {
+    const { concurrency } = this.#parts.settings;
+    while (!this.#stopped && this.#running.size < concurrency && this.#settling < this.#mostSettling) {
+      const job = this.#buffer.shift();
+      if (job === undefined) return;
+      background(this.#work(job));
+    }
+    if (this.#buffer.length > 0) this.#watchBuffer();
+  }
+
+  async #work(job: Job<Out>): Promise<void> {
+    const { events, settings } = this.#parts;
+    const lease = jobInside().lease(job);
+    const began = this.#clock.monotonic();
+    if (this.#running.size === settings.concurrency - 1) this.#lastFree = began;
+    this.#running.set(lease, job);
+    this.#keeper.keep(lease, this.#watcher);
+    if (events.has("active")) events.emit("active", { job });
+    const end = await this.#handle(job);
+    this.#running.delete(lease);
+    this.#settling++;
+    const ms = this.#clock.monotonic() - began;
+    this.#pace.ended(ms);
+    if (end.type === "timeout") this.#watchOverrun(job, end.end);
+    this.#start();
+    this.notify();
+    const result = await settleAfter(job, end, settings.backoff);
+    this.#keeper.drop(lease);
+    this.#settling--;
+    this.#announce(job, result, { end, ms });
+    this.#start();
+    this.notify();
+    if (this.inHand + this.#buffer.length === 0 && events.has("idle")) events.emit("idle", undefined);
+  }
+
+  #handle(job: Job<Out>): Promise<HandlerEnd> {
+    const { source, handler, settings } = this.#parts;
+    const how = { clock: this.#clock, timeout: settings.timeout };
+    if (!traced("job")) return runHandler(job, handler, how);
+    const context = { queue: source.name, backend: source.backendName, jobId: job.id, attempt: job.attempt };
+    return runHandler(job, (same) => trace("job", context, async () => handler(same)), how);
+  }
+
+  #announce(job: Job<Out>, result: JobEnd, { end, ms }: { readonly end: HandlerEnd; readonly ms: number }): void {
+    const { events, report } = this.#parts;
+    switch (result.type) {
+      case "completed":
+        this.#done++;
+        if (events.has("completed")) {
+          events.emit("completed", { job, result: end.type === "returned" ? end.value : undefined, ms });
+        }
+        return;
+      case "failed":
+        this.#done++;
+        events.emit("failed", { job, error: result.error, willRetry: !result.buried });
+        if (result.buried) events.emit("buried", { job, error: result.error });
+        return;
+      case "buried":
+        this.#done++;
+        events.emit("buried", { job, error: result.error });
+        return;
+      case "returned":
+        this.#done++;
+        return;
+      case "lost":
+        // Told before, when the lease was lost while the handler ran.
+        if (!result.known) events.emit("lost", { job, reason: "taken-over" });
+        return;
+      case "unsettled":
+        report(result.error, job.id);
+    }
+  }
+
+  // ---- leases -----------------------------------------------------------------------------------------------------
+
+  #renew(lease: Lease): Promise<boolean> {
+    return this.#parts.source.touch({ id: lease.id, fence: lease.fence, lease: lease.duration, progress: null });
+  }
+
+  #lost(lease: Lease, reason: LostReason): void {
+    const job = this.#running.get(lease);
+    if (job !== undefined) this.#parts.events.emit("lost", { job, reason });
+  }
+
+  #watchOverrun(job: Job<Out>, end: Promise<void>): void {
+    const tell = (): void => {
+      this.#parts.report(
+        new Error(`the handler of job ${job.id} goes on although its time is over and its signal has aborted`),
+        job.id,
+      );
+    };
+    const timer = this.#clock.timer(ABORT_PATIENCE, tell, { background: true });
+    background(end.then(() => timer.cancel()));
+  }
+
+  // ---- buffer -----------------------------------------------------------------------------------------------------
+
+  #watchBuffer(): void {
+    this.#bufferTimer ??= this.#clock.timer(BUFFER_PATIENCE / 4, () => this.#returnStale(), { background: true });
+  }
+
+  #returnStale(): void {
+    this.#bufferTimer = undefined;
+    const now = this.#clock.monotonic();
+    const stale = new Set<Job<Out>>();
+    for (const job of this.#buffer) {
+      const { end, duration } = jobInside().lease(job);
+      if (now - (end - duration) >= Math.min(BUFFER_PATIENCE, duration / 3)) stale.add(job);
+    }
+    if (stale.size > 0) {
+      this.#buffer.splice(0, this.#buffer.length, ...this.#buffer.filter((job) => !stale.has(job)));
+      this.#pace.stalled();
+      background(this.#giveBack([...stale]));
+    }
+    if (this.#buffer.length > 0) this.#watchBuffer();
+  }
+
+  async #giveBack(jobs: readonly Job<Out>[]): Promise<number> {
+    let count = 0;
+    const release = async (job: Job<Out>): Promise<void> => {
+      try {
+        await job.release();
+        count++;
+      } catch (error) {
+        this.#parts.report(error, job.id);
+      }
+    };
+    await Promise.all(jobs.map(release));
+    return count;
+  }
+}
