@@ -1,6 +1,7 @@
 /** One queue at the seam, as the rules use it: request ids, leases and the rest filled in, jobs named by their payload. */
 import assert from "node:assert/strict";
 import type { Backend, ControlResult, PutOutcome, QueueStats, SettleOutcome, Settlement } from "../backend.ts";
+import { sleep, systemClock } from "../clock.ts";
 import { newRequestId } from "../id.ts";
 import type { DeliveredJob, JobId, JobState, LeaseProof, NewJob, StoredJob } from "../job.ts";
 import { ack, bury, fail, type JobFields, LONG, newJob, outlast, release, requeue, text, texts } from "./jobs.ts";
@@ -179,6 +180,7 @@ export class SeamQueue {
       const [taken] = await this.take();
       if (taken !== undefined) return taken;
       await this.wait(signal);
+      await sleep(systemClock, 0); // so that a wait that never waits stops nothing else
     }
     return undefined;
   }

@@ -12,6 +12,7 @@ import { fence } from "./fence.ts";
 import { settle } from "./settle.ts";
 import { attempts } from "./attempts.ts";
 import { bury } from "./bury.ts";
+import { remove } from "./remove.ts";
 import { keys } from "./keys.ts";
 import { groups } from "./groups.ts";
 import { capacity } from "./capacity.ts";
@@ -22,5 +23,7 @@ import { read } from "./read.ts";
 import { payloads } from "./payloads.ts";
 import { names } from "./names.ts";
 import { wait } from "./wait.ts";
+import { batch } from "./batch.ts";
+import { concurrency } from "./concurrency.ts";
 
-export const rules: readonly Rule[] = [...put, ...take, ...order, ...priority, ...urgent, ...delay, ...ttl, ...lease, ...fence, ...settle, ...attempts, ...bury, ...keys, ...groups, ...capacity, ...results, ...pause, ...stats, ...read, ...payloads, ...names, ...wait];
+export const rules: readonly Rule[] = [...put, ...take, ...order, ...priority, ...urgent, ...delay, ...ttl, ...lease, ...fence, ...settle, ...attempts, ...bury, ...remove, ...keys, ...groups, ...capacity, ...results, ...pause, ...stats, ...read, ...payloads, ...names, ...wait, ...batch, ...concurrency];
