@@ -7,8 +7,11 @@ import type { RuleContext } from "./rule.ts";
 /** A lease that no rule outlives, in milliseconds. */
 export const LONG = 60_000;
 
-/** A lease, delay or TTL that rules do outlive: short, but long enough for a few calls to a slow server. */
+/** A lease, delay or TTL that rules only wait for. */
 export const SHORT = 300;
+
+/** A lease, delay or TTL within which a rule has something to do, so that a slow server does not spoil it. */
+export const WINDOW = 800;
 
 /** What is special about a job; the rest is as plain as can be. A string stands for its payload. */
 export type JobFields = Partial<Omit<NewJob, "payload">> & { readonly payload?: Uint8Array | string };

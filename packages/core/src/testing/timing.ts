@@ -33,3 +33,9 @@ export function notBefore(t: RuleContext, { backend }: SeamQueue, ms: number): (
     assert.ok(passed >= ms - tolerance, `${what} after ${passed} ms instead of ${ms} ms`);
   };
 }
+
+/** Two times of the store are the same as far as its clock can tell. */
+export function assertSameTime({ backend }: SeamQueue, actual: number | null | undefined, expected: number): void {
+  const off = Math.abs((actual ?? NaN) - expected);
+  assert.ok(off < backend.capabilities.timePrecision, `the store says ${actual}, it should be ${expected}`);
+}

@@ -144,4 +144,16 @@ export const settle: readonly Mutant[] = [
       },
     ),
   },
+  {
+    rule: "settle.disposed-is-released",
+    bug: "counts a released attempt",
+    queue: made(
+      class extends ReferenceQueue {
+        protected override settleOne(entry: Entry, item: Settlement, now: number) {
+          if (item.type === "release") entry.attempt++;
+          return super.settleOne(entry, item, now);
+        }
+      },
+    ),
+  },
 ];

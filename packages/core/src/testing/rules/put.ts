@@ -6,6 +6,7 @@ import type { PutParams } from "../../backend.ts";
 import { ack, bury, fail, jobs, LONG, newJob, texts } from "../jobs.ts";
 import type { Rule } from "../rule.ts";
 import { job, seam } from "../seam-queue.ts";
+import { assertSameTime } from "../timing.ts";
 
 /** A call that can be made twice. */
 function call(...jobs: readonly NewJob[]): PutParams {
@@ -138,7 +139,8 @@ export const put: readonly Rule[] = [
       assert.ok(found, "read does not find the job");
       const { createdAt, dueAt, expiresAt, payload, ...rest } = found;
       assert.deepEqual([...payload], [0, 255, 128, 0]);
-      assert.deepEqual({ dueAt, expiresAt }, { dueAt: createdAt + LONG, expiresAt: createdAt + 2 * LONG });
+      assertSameTime(q, dueAt, createdAt + LONG);
+      assertSameTime(q, expiresAt, createdAt + 2 * LONG);
       const fresh = { attempt: 0, fence: 0, leaseUntil: null, buryReason: null, lastError: null, progress: null };
       assert.deepEqual(rest, { ...fields, ...fresh, state: "delayed", result: null });
     },

@@ -178,4 +178,20 @@ export const settle: readonly Rule[] = [
       assert.equal(await queue.size(), 0);
     },
   },
+  {
+    id: "settle.disposed-is-released", // Tarantool T7
+    title: "a job that is disposed of unsettled is released at once; a settled one is left alone",
+    promise: "api",
+    async run(t) {
+      const queue = t.queue<string>();
+      await queue.put("given up");
+      const first = await queue.take();
+      await first?.[Symbol.asyncDispose]();
+      const second = await queue.take();
+      assert.deepEqual([second?.payload, second?.attempt], ["given up", 1]);
+      await second?.ack();
+      await second?.[Symbol.asyncDispose]();
+      assert.equal(await queue.take(), null);
+    },
+  },
 ];

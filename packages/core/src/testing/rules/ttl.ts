@@ -1,6 +1,6 @@
 /** A TTL ends what nobody has begun, and never what somebody works on. */
 import assert from "node:assert/strict";
-import { LONG, SHORT } from "../jobs.ts";
+import { LONG, SHORT, WINDOW } from "../jobs.ts";
 import type { Rule, RuleContext } from "../rule.ts";
 import { job, seam } from "../seam-queue.ts";
 import { skewed } from "../skewed-clock.ts";
@@ -65,9 +65,9 @@ export const ttl: readonly Rule[] = [
     promise: "states",
     async run(t) {
       const q = await seam(t);
-      await q.put(job("held", { ttl: SHORT }));
+      await q.put(job("held", { ttl: WINDOW }));
       const held = await q.takeOne();
-      await q.passDue(SHORT);
+      await q.passDue(WINDOW);
       assert.equal((await q.stats()).leased, 1);
       assert.equal(await q.touch(held), true);
       assert.equal(await q.ack(held), "gone");
@@ -80,11 +80,11 @@ export const ttl: readonly Rule[] = [
     promise: "states",
     async run(t) {
       const q = await seam(t);
-      const released = job("released", { ttl: SHORT });
-      await q.put(released, job("failed", { ttl: SHORT }));
+      const released = job("released", { ttl: WINDOW });
+      await q.put(released, job("failed", { ttl: WINDOW }));
       const [one, two] = await q.take(2);
       assert.ok(one && two, "take gave fewer jobs than are ready");
-      await q.passDue(SHORT);
+      await q.passDue(WINDOW);
       await q.release(one);
       await q.fail(two, "too late", 1);
       assert.deepEqual(await q.takeNames(9), []);
@@ -98,9 +98,9 @@ export const ttl: readonly Rule[] = [
     promise: "states",
     async run(t) {
       const q = await seam(t);
-      await q.put(job("abandoned", { ttl: SHORT }));
-      await q.takeOne("abandoned", SHORT);
-      await q.passDue(2 * SHORT);
+      await q.put(job("abandoned", { ttl: WINDOW }));
+      await q.takeOne("abandoned", WINDOW);
+      await q.passDue(WINDOW);
       assert.deepEqual(await q.takeNames(9), []);
       const { counters } = await q.stats();
       assert.deepEqual([counters.leaseExpired, counters.expired], [1, 1]);
@@ -112,10 +112,10 @@ export const ttl: readonly Rule[] = [
     promise: "states",
     async run(t) {
       const q = await seam(t);
-      const made = job("evidence", { ttl: SHORT });
+      const made = job("evidence", { ttl: WINDOW });
       await q.put(made);
       await q.bury(await q.takeOne());
-      await q.passDue(SHORT);
+      await q.passDue(WINDOW);
       assert.equal((await q.find(made.id))?.state, "buried");
       assert.equal((await q.stats()).counters.expired, 0);
     },
