@@ -1,5 +1,6 @@
 import type { Settlement } from "../../src/backend.ts";
 import { systemClock } from "../../src/clock.ts";
+import { newJobId } from "../../src/id.ts";
 import type { Due, JobState, NewJob } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
@@ -110,6 +111,23 @@ export const delay: readonly Mutant[] = [
         }
       },
     ),
+  },
+  {
+    rule: "delay.due-once",
+    bug: "brings a due job in twice",
+    queue: made(
+      class extends ReferenceQueue {
+        protected override fallDue(entry: Entry): void {
+          super.fallDue(entry);
+          this.jobs.set(newJobId(), { ...entry });
+        }
+      },
+    ),
+  },
+  {
+    rule: "delay.moment-of-the-store",
+    bug: "turns a moment into a delay by the clock of the producer's machine",
+    queue: due((due) => ("at" in due ? { in: due.at - systemClock.now() } : due)),
   },
   {
     rule: "delay.until-a-moment",

@@ -26,4 +26,30 @@ import { wait } from "./wait.ts";
 import { batch } from "./batch.ts";
 import { concurrency } from "./concurrency.ts";
 
-export const mutants: readonly Mutant[] = [...put, ...take, ...order, ...priority, ...urgent, ...delay, ...ttl, ...lease, ...fence, ...settle, ...attempts, ...bury, ...remove, ...keys, ...groups, ...capacity, ...results, ...pause, ...stats, ...read, ...payloads, ...names, ...wait, ...batch, ...concurrency];
+export const mutants: readonly Mutant[] = [
+  ...put,
+  ...take,
+  ...order,
+  ...priority,
+  ...urgent,
+  ...delay,
+  ...ttl,
+  ...lease,
+  ...fence,
+  ...settle,
+  ...attempts,
+  ...bury,
+  ...remove,
+  ...keys,
+  ...groups,
+  ...capacity,
+  ...results,
+  ...pause,
+  ...stats,
+  ...read,
+  ...payloads,
+  ...names,
+  ...wait,
+  ...batch,
+  ...concurrency,
+];

@@ -1,5 +1,6 @@
 import type { Settlement, Touch } from "../../src/backend.ts";
 import { systemClock } from "../../src/clock.ts";
+import type { LeaseProof } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
 import { made } from "./helpers.ts";
@@ -30,12 +31,25 @@ function touches(until: (left: number, now: number, lease: number) => number): (
   );
 }
 
-/** Before a settlement of these types it does not look at the clock. */
-function patientWith(...types: readonly Settlement["type"][]): () => ReferenceQueue {
+/** Takes no lease back before a settlement, and looks at the clock for settlements of the other types only. */
+function patientWith(type: Settlement["type"]): () => ReferenceQueue {
   return made(
     class extends ReferenceQueue {
+      #settling = false;
+
       override settle(items: readonly Settlement[], now: number) {
-        return super.settle(items, items.some(({ type }) => types.includes(type)) ? 0 : now);
+        this.#settling = true;
+        const outcomes = super.settle(items, now);
+        this.#settling = false;
+        return outcomes;
+      }
+
+      override catchUp(now: number): void {
+        if (!this.#settling) super.catchUp(now);
+      }
+
+      protected override holder(proof: LeaseProof | Settlement, now: number): Entry | undefined {
+        return super.holder(proof, "type" in proof && proof.type === type ? 0 : now);
       }
     },
   );
@@ -44,6 +58,18 @@ function patientWith(...types: readonly Settlement["type"][]): () => ReferenceQu
 export const lease: readonly Mutant[] = [
   { rule: "lease.comes-back", bug: "ends leases early", queue: leasesUntil(({ lease }, now) => now + lease / 2) },
   { rule: "lease.comes-back", bug: "never ends a lease", queue: leasesUntil(() => Infinity) },
+  {
+    rule: "lease.comes-back",
+    bug: "removes a job as it gives it out",
+    queue: made(
+      class extends ReferenceQueue {
+        protected override deliver(entry: Entry, now: number, lease: number): void {
+          super.deliver(entry, now, lease);
+          this.jobs.delete(entry.id);
+        }
+      },
+    ),
+  },
   {
     rule: "lease.all-come-back",
     bug: "takes back one lease, and loses sight of the others that ran out",
@@ -71,6 +97,11 @@ export const lease: readonly Mutant[] = [
     rule: "lease.late-settlements-are-lost",
     bug: "accepts a late release while nobody has taken the job",
     queue: patientWith("release"),
+  },
+  {
+    rule: "lease.late-settlements-are-lost",
+    bug: "accepts a late requeue while nobody has taken the job",
+    queue: patientWith("requeue"),
   },
   {
     rule: "lease.late-settlements-are-lost",

@@ -1,7 +1,8 @@
 import type { PutOutcome } from "../../src/backend.ts";
-import type { JobId, NewJob } from "../../src/job.ts";
+import { newRequestId } from "../../src/id.ts";
+import type { JobId, NewJob, RequestId } from "../../src/job.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { alter, forgetful, made, type PutInput } from "./helpers.ts";
+import { alter, forgetful, made, override, type PutInput } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
 
 export const put: readonly Mutant[] = [
@@ -56,6 +57,21 @@ export const put: readonly Mutant[] = [
     rule: "put.repeated-after-the-ack",
     bug: "knows a repeated put by the ids in the queue only",
     wrap: forgetful("put"),
+  },
+  {
+    rule: "put.repeated-late",
+    bug: "remembers the last 64 calls",
+    wrap(backend) {
+      const recent: RequestId[] = [];
+      return override(backend, {
+        put(params) {
+          const known = recent.indexOf(params.request);
+          recent.push(params.request);
+          const forgotten = known !== -1 && known < recent.length - 64;
+          return backend.put(forgotten ? { ...params, request: newRequestId() } : params);
+        },
+      });
+    },
   },
   {
     rule: "put.answers-in-order",

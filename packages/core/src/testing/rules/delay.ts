@@ -1,8 +1,9 @@
 /** Delayed jobs: never early, and in their place when they are due. */
 import assert from "node:assert/strict";
-import { jobs, newJob, SHORT, WINDOW } from "../jobs.ts";
+import { parseJobId } from "../../id.ts";
+import { jobs, LONG, newJob, SHORT, WINDOW } from "../jobs.ts";
 import type { Rule, RuleContext } from "../rule.ts";
-import { job, seam } from "../seam-queue.ts";
+import { job, range, seam } from "../seam-queue.ts";
 import { skewed } from "../skewed-clock.ts";
 import { assertSameTime, notBefore, takeSoon } from "../timing.ts";
 
@@ -88,6 +89,19 @@ export const delay: readonly Rule[] = [
     },
   },
   {
+    id: "delay.due-once", // seeded bug 41
+    title: "jobs that fall due while several consumers take are given out once each",
+    promise: "P6",
+    async run(t) {
+      const consumers = [await seam(t), await seam(t), await seam(t)];
+      const names = range(9).map(String);
+      await consumers[0]?.put(...names.map((name) => job(name, { due: { in: SHORT } })));
+      await consumers[0]?.passDue(SHORT);
+      const taken = await Promise.all([1, 2].flatMap(() => consumers.map((consumer) => consumer.takeNames(3))));
+      assert.deepEqual(taken.flat().toSorted(), names);
+    },
+  },
+  {
     id: "delay.until-a-moment",
     title: "a job put for a moment is due then; for a moment that is over, at once",
     promise: "P10",
@@ -101,6 +115,20 @@ export const delay: readonly Rule[] = [
       assert.deepEqual(await q.takeNames(9), ["first", "past"]);
       assertSameTime(q, (await q.find(made.id))?.dueAt, now + WINDOW);
       await takeSoon(t, q, WINDOW);
+    },
+  },
+  {
+    id: "delay.moment-of-the-store",
+    title: "a moment means the store's time, however wrong the producer's clock",
+    promise: "P10",
+    async run(t) {
+      const q = await seam(t);
+      const first = job("first");
+      await q.put(first);
+      const at = ((await q.find(first.id))?.createdAt ?? 0) + LONG;
+      const queue = t.queue<string>("q", { clock: skewed(t.store.clock, HOUR) });
+      const { id } = await queue.put("later", { at });
+      assertSameTime(q, (await q.find(parseJobId(id)))?.dueAt, at);
     },
   },
   {

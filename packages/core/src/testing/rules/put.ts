@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { newJobId, newRequestId } from "../../id.ts";
 import type { NewJob } from "../../job.ts";
 import type { PutParams } from "../../backend.ts";
-import { ack, bury, fail, jobs, LONG, newJob, texts } from "../jobs.ts";
+import { ack, bury, fail, jobs, LONG, newJob, SHORT, texts } from "../jobs.ts";
 import type { Rule } from "../rule.ts";
-import { job, seam } from "../seam-queue.ts";
+import { job, range, seam } from "../seam-queue.ts";
 import { assertSameTime } from "../timing.ts";
 
 /** A call that can be made twice. */
@@ -85,6 +85,21 @@ export const put: readonly Rule[] = [
       await q.ack(await q.takeOne("once"));
       assert.deepEqual(await q.backend.put(params), first);
       assert.deepEqual(await q.takeNames(9), [], "the acked job came back");
+    },
+  },
+  {
+    id: "put.repeated-late", // seeded bug 45
+    title: "a repetition is recognised after many other calls, and after some time",
+    promise: "P4",
+    async run(t) {
+      const q = await seam(t);
+      const params = call(job("once"));
+      await q.backend.put(params);
+      await q.ack(await q.takeOne("once"));
+      for (const name of range(100).map(String)) await q.put(job(name));
+      await t.pass(SHORT);
+      assert.deepEqual(await q.backend.put(params), [{ status: "added" }]);
+      assert.equal((await q.stats()).counters.put, 101, "the acked job came back");
     },
   },
   {
