@@ -205,7 +205,7 @@ export class SeamQueue {
       over.abort();
       await consuming;
     }
-    if (failure !== undefined) throw failure.error;
+    if (failure !== undefined) assert.fail(`the consumer that waited for ${what} failed: ${String(failure.error)}`);
     assert.ok(taken !== undefined);
     assert.equal(text(taken), name);
     return taken;

@@ -25,31 +25,6 @@ import { names } from "./names.ts";
 import { wait } from "./wait.ts";
 import { batch } from "./batch.ts";
 import { concurrency } from "./concurrency.ts";
+import { lifecycle } from "./lifecycle.ts";
 
-export const mutants: readonly Mutant[] = [
-  ...put,
-  ...take,
-  ...order,
-  ...priority,
-  ...urgent,
-  ...delay,
-  ...ttl,
-  ...lease,
-  ...fence,
-  ...settle,
-  ...attempts,
-  ...bury,
-  ...remove,
-  ...keys,
-  ...groups,
-  ...capacity,
-  ...results,
-  ...pause,
-  ...stats,
-  ...read,
-  ...payloads,
-  ...names,
-  ...wait,
-  ...batch,
-  ...concurrency,
-];
+export const mutants: readonly Mutant[] = [...put, ...take, ...order, ...priority, ...urgent, ...delay, ...ttl, ...lease, ...fence, ...settle, ...attempts, ...bury, ...remove, ...keys, ...groups, ...capacity, ...results, ...pause, ...stats, ...read, ...payloads, ...names, ...wait, ...batch, ...concurrency, ...lifecycle];

@@ -26,10 +26,10 @@ export const batch: readonly Rule[] = [
     async run(t) {
       const [q, reader] = [await seam(t), await seam(t)];
       for (const round of range(4)) {
-        let stored = false;
-        const putting = q.put(...range(50).map((index) => job(`${index}`))).finally(() => (stored = true));
+        const put = { stored: false };
+        const putting = q.put(...range(50).map((index) => job(`${index}`))).finally(() => (put.stored = true));
         try {
-          for (; !stored; await t.pass(1)) {
+          for (; !put.stored; await t.pass(1)) {
             const { ready } = await reader.stats();
             assert.equal(ready % 50, 0, `in round ${round} a reader saw ${ready % 50} of the 50 jobs of one put`);
           }
@@ -46,10 +46,10 @@ export const batch: readonly Rule[] = [
     promise: "P9",
     async run(t) {
       const [q, consumer] = [await seam(t), await seam(t)];
-      let stored = false;
-      const putting = q.put(...range(50).map((index) => job(`${index}`))).finally(() => (stored = true));
+      const put = { stored: false };
+      const putting = q.put(...range(50).map((index) => job(`${index}`))).finally(() => (put.stored = true));
       try {
-        for (; !stored; await t.pass(1)) {
+        for (; !put.stored; await t.pass(1)) {
           const { length } = await consumer.take(100);
           assert.ok(length === 0 || length === 50, `a consumer got ${length} of the 50 jobs of one put`);
         }
