@@ -25,7 +25,7 @@ export interface JobSpec {
   readonly maxAttempts: number;
   readonly keepResult: Span | null;
   readonly payload: number;
-  /** Use the id of that earlier job, if it is still there; `null`: a new id. */
+  /** Use the id of that earlier job, which may be gone; `null`: a new id. */
   readonly again: number | null;
 }
 

@@ -101,8 +101,7 @@ export class ModelRun {
 
   async #put(specs: readonly JobSpec[], maxSize: number | null, partial: boolean): Promise<void> {
     const again = specs.flatMap((spec) => (spec.again === null ? [] : [spec.again]));
-    const alive = (await this.#sides.model.read({ queue: this.#sides.queue, ids: this.#ledger.jobs(again) })).jobs;
-    const used = alive.map(({ id }) => id);
+    const used = this.#ledger.jobs(again);
     const jobs = specs.map((spec) => this.#ledger.newJob(spec, spec.again === null ? undefined : used.shift()));
     const params = { ...this.#base(), jobs, maxSize, partial };
     await this.#change("put", params, (backend) => backend.put(params));
