@@ -28,8 +28,8 @@ export interface RunOptions {
 const BOUND = 30_000;
 const PATIENCE = 5_000;
 
-/** Above the bound of a rule, for opening and closing the store, so that the framework's limit never comes first. */
-const MARGIN = 30_000;
+/** Opening, the rule and closing are bounded one by one: the framework's own limit never comes first. */
+const LIMIT = 4 * BOUND;
 
 /**
  * Register one test for each rule. A rule that does not apply to the store is registered as skipped, with its reason in the title.
@@ -44,7 +44,7 @@ export function conformance(harness: Harness, framework: TestFramework, rules: r
     for (const rule of rules) {
       const title = `${rule.id}: ${rule.title}`;
       const reason = whyNotApplicable(rule, harness);
-      if (reason === null) it(title, () => runRule(rule, harness), BOUND + MARGIN);
+      if (reason === null) it(title, () => runRule(rule, harness), LIMIT);
       else registerSkipped(it, `${title} (not applicable: ${reason})`);
     }
   });
@@ -56,7 +56,7 @@ function registerSkipped(it: TestFramework["it"], title: string): void {
 }
 
 /** Why a rule says nothing about this store, or `null` when it applies. Only capabilities and missing faults are reasons. */
-export function whyNotApplicable({ needs }: Rule, { capabilities, missingFaults = {} }: Harness): string | null {
+function whyNotApplicable({ needs }: Rule, { capabilities, missingFaults = {} }: Harness): string | null {
   if (needs?.capability !== undefined && !capabilities[needs.capability]) {
     return `capabilities.${needs.capability} is false`;
   }
@@ -104,7 +104,7 @@ class Context implements RuleContext {
   readonly #patience: number;
   readonly #queues: { close(): Promise<unknown> }[] = [];
   readonly #backends: Backend[] = [];
-  readonly #heals: (() => void)[] = [];
+  readonly #heals = new Set<() => void>();
 
   constructor(store: TestStore, patience: number) {
     this.#patience = patience;
@@ -171,8 +171,11 @@ class Context implements RuleContext {
 
   #rememberHeals(faults: Faults): Faults {
     const remembered = (begin: () => () => void) => (): (() => void) => {
-      const heal = begin();
-      this.#heals.push(heal);
+      const end = begin();
+      const heal = (): void => {
+        if (this.#heals.delete(heal)) end();
+      };
+      this.#heals.add(heal);
       return heal;
     };
     return {

@@ -59,7 +59,7 @@ export const delay: readonly Mutant[] = [
   },
   {
     rule: "delay.by-the-stores-clock",
-    bug: "rounds due times down to whole seconds",
+    bug: "has a clock that shows the end of the second",
     queue: made(
       class extends ReferenceQueue {
         override catchUp(now: number): void {

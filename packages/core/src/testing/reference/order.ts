@@ -1,4 +1,5 @@
 /** The order of jobs, as `docs/design.md` states it. */
+import type { JobState } from "../../job.ts";
 import type { Entry } from "./entry.ts";
 
 /** Compare the places of two jobs that have a position. */
@@ -14,6 +15,22 @@ export function comparePlaces(a: Entry, b: Entry): number {
 /** Compare by position alone, as inside a group. */
 export function comparePositions(a: Entry, b: Entry): number {
   return (a.position ?? Infinity) - (b.position ?? Infinity);
+}
+
+/** How the jobs of a state are listed: ready ones by their places, those that wait for a moment by it, the others as they came there. */
+export function listOrder(state: JobState): (a: Entry, b: Entry) => number {
+  const bySince = (a: Entry, b: Entry): number => a.since - b.since;
+  switch (state) {
+    case "ready":
+      return comparePlaces;
+    case "delayed":
+      return (a, b) => (a.dueAt ?? 0) - (b.dueAt ?? 0) || bySince(a, b);
+    case "leased":
+      return (a, b) => (a.leaseUntil ?? 0) - (b.leaseUntil ?? 0) || bySince(a, b);
+    case "buried":
+    case "done":
+      return bySince;
+  }
 }
 
 /** Holds a place in its group's lane: ready, or delayed after a delivery. */

@@ -8,7 +8,6 @@
 import type {
   ControlParams,
   ControlResult,
-  Counters,
   PutOutcome,
   PutParams,
   QueueStats,
@@ -20,20 +19,14 @@ import type {
   Touch,
 } from "../../backend.ts";
 import type { BuryReason, DeliveredJob, JobId, JobState, LeaseProof, NewJob } from "../../job.ts";
+import { type MutableCounters, newCounters } from "./counters.ts";
 import { copy, delivered, type Entry, newEntry, stored } from "./entry.ts";
-import { comparePlaces, deliverable } from "./order.ts";
-
-type MutableCounters = { -readonly [name in keyof Counters]: number };
-
-const NO_COUNTS: Counters = {
-  put: 0, urgent: 0, take: 0, ack: 0, release: 0, requeue: 0, fail: 0, bury: 0, kick: 0, dig: 0,
-  delete: 0, touch: 0, expired: 0, leaseExpired: 0, duplicate: 0,
-}; // prettier-ignore
+import { deliverable, listOrder } from "./order.ts";
 
 /** The jobs, counters and transitions of one queue. */
 export class ReferenceQueue {
   readonly jobs: Map<JobId, Entry> = new Map<JobId, Entry>();
-  readonly counters: MutableCounters = { ...NO_COUNTS };
+  readonly counters: MutableCounters = newCounters();
   paused = false;
   /** The last position given out at the end, the last given out to an urgent job, the last fence, the last change of state. */
   protected lastPosition = 0;
@@ -119,7 +112,7 @@ export class ReferenceQueue {
         );
       case "truncate": {
         const count = this.jobs.size;
-        for (const entry of [...this.jobs.values()]) this.remove(entry, "delete");
+        for (const entry of this.jobs.values()) this.remove(entry, "delete");
         return { count, outcomes: [] };
       }
       case "pause":
@@ -168,7 +161,7 @@ export class ReferenceQueue {
   catchUp(now: number): void {
     for (const entry of this.listed("leased")) if (this.leaseIsOver(entry, now)) this.expireLease(entry);
     for (const entry of this.listed("delayed")) if (entry.dueAt !== null && entry.dueAt <= now) this.fallDue(entry);
-    for (const entry of [...this.jobs.values()]) if (this.lifeIsOver(entry, now)) this.remove(entry, "expired");
+    for (const entry of this.jobs.values()) if (this.lifeIsOver(entry, now)) this.remove(entry, "expired");
     for (const entry of this.inState("done")) if ((entry.doneUntil ?? 0) <= now) this.jobs.delete(entry.id);
   }
 
@@ -369,17 +362,6 @@ export class ReferenceQueue {
 
   /** The jobs of a state in the order in which they are listed. */
   protected listed(state: JobState): Entry[] {
-    const entries = this.inState(state);
-    switch (state) {
-      case "ready":
-        return entries.sort(comparePlaces);
-      case "delayed":
-        return entries.sort((a, b) => (a.dueAt ?? 0) - (b.dueAt ?? 0) || a.since - b.since);
-      case "leased":
-        return entries.sort((a, b) => (a.leaseUntil ?? 0) - (b.leaseUntil ?? 0) || a.since - b.since);
-      case "buried":
-      case "done":
-        return entries.sort((a, b) => a.since - b.since);
-    }
+    return this.inState(state).sort(listOrder(state));
   }
 }

@@ -96,7 +96,7 @@ export const put: readonly Rule[] = [
       const params = call(job("once"));
       await q.backend.put(params);
       await q.ack(await q.takeOne("once"));
-      for (const name of range(100).map(String)) await q.put(job(name));
+      await Promise.all(range(100).map((index) => q.put(job(String(index)))));
       await t.pass(SHORT);
       assert.deepEqual(await q.backend.put(params), [{ status: "added" }]);
       assert.equal((await q.stats()).counters.put, 101, "the acked job came back");
