@@ -11,7 +11,9 @@ export type PromiseName =
 /** What a store must be able to do for a rule to apply. */
 export interface Needs {
   /** A capability that must be true. */
-  readonly capability?: { [name in keyof Capabilities]: Capabilities[name] extends boolean ? name : never }[keyof Capabilities];
+  readonly capability?: {
+    [name in keyof Capabilities]: Capabilities[name] extends boolean ? name : never;
+  }[keyof Capabilities];
   /** Faults that the harness must be able to cause. */
   readonly faults?: readonly FaultName[];
 }
