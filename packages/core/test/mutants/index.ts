@@ -26,5 +26,7 @@ import { wait } from "./wait.ts";
 import { batch } from "./batch.ts";
 import { concurrency } from "./concurrency.ts";
 import { lifecycle } from "./lifecycle.ts";
+import { faults } from "./faults.ts";
+import { restart } from "./restart.ts";
 
-export const mutants: readonly Mutant[] = [...put, ...take, ...order, ...priority, ...urgent, ...delay, ...ttl, ...lease, ...fence, ...settle, ...attempts, ...bury, ...remove, ...keys, ...groups, ...capacity, ...results, ...pause, ...stats, ...read, ...payloads, ...names, ...wait, ...batch, ...concurrency, ...lifecycle];
+export const mutants: readonly Mutant[] = [...put, ...take, ...order, ...priority, ...urgent, ...delay, ...ttl, ...lease, ...fence, ...settle, ...attempts, ...bury, ...remove, ...keys, ...groups, ...capacity, ...results, ...pause, ...stats, ...read, ...payloads, ...names, ...wait, ...batch, ...concurrency, ...lifecycle, ...faults, ...restart];

@@ -11,4 +11,6 @@ export interface Mutant {
   readonly queue?: () => ReferenceQueue;
   /** Or a connection with one call broken. */
   readonly wrap?: (backend: Backend) => Backend;
+  /** Or a client of the store that does the wrong thing when its connection fails: outside the faults, where `wrap` is inside. */
+  readonly client?: (backend: Backend) => Backend;
 }

@@ -12,10 +12,14 @@ export interface ReferenceHarnessOptions {
   readonly queue?: () => ReferenceQueue;
   /** Around each connection. */
   readonly wrap?: (backend: Backend) => Backend;
+  /** Around each connection with its faults: what the client of a store might do about them. */
+  readonly client?: (backend: Backend) => Backend;
 }
 
+const same = (backend: Backend): Backend => backend;
+
 /** The reference store on a manual clock, with faults at the seam: the harness that every rule passes. */
-export function referenceHarness({ queue, wrap = (backend) => backend }: ReferenceHarnessOptions = {}): Harness {
+export function referenceHarness({ queue, wrap = same, client = same }: ReferenceHarnessOptions = {}): Harness {
   return {
     name: "reference",
     capabilities: memoryCapabilities,
@@ -27,7 +31,7 @@ export function referenceHarness({ queue, wrap = (backend) => backend }: Referen
       return {
         clock,
         faults,
-        connect: () => faults.wrap(() => wrap(new ReferenceBackend(store))),
+        connect: () => client(faults.wrap(() => wrap(new ReferenceBackend(store)))),
         pass: (ms) => clock.advance(ms),
         close: () => Promise.resolve(),
       };
