@@ -54,7 +54,7 @@ export const UNLIMITED_ATTEMPTS: number = 2 ** 31 - 1;
 /** The right to settle: the id and the number that grows with every delivery of the job. */
 export interface LeaseProof {
   readonly id: JobId;
-  /** A positive safe integer, greater at each delivery of the same job, also across restarts of the store. */
+  /** A positive safe integer, greater at each delivery of the same id: also across restarts of the store, and when the job was gone and its id is put again. */
   readonly fence: number;
 }
 

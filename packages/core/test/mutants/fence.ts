@@ -64,6 +64,7 @@ export const fence: readonly Mutant[] = [
     ),
   },
   { rule: "fence.grows", bug: "numbers deliveries anew after a kick", queue: made(CountsAgain) },
+  { rule: "fence.never-repeats", bug: "counts the deliveries of each job for itself", queue: made(CountsAgain) },
   { rule: "fence.stale-ack", bug: "acks by id alone", queue: blindTo("ack") },
   { rule: "fence.stale-settlements", bug: "releases by id alone", queue: blindTo("release") },
   { rule: "fence.stale-settlements", bug: "requeues by id alone", queue: blindTo("requeue") },

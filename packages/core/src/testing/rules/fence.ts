@@ -43,6 +43,24 @@ export const fence: readonly Rule[] = [
     },
   },
   {
+    id: "fence.never-repeats", // Tarantool: ids used again after a tube was emptied
+    title:
+      "an id that is gone and put again is delivered with a greater fence, so that its old holder cannot settle it",
+    promise: "P5",
+    async run(t) {
+      const q = await seam(t);
+      const first = job("first");
+      await q.put(first);
+      const old = await q.takeOne("first");
+      await q.delete(first.id);
+      await q.put(job("second", { id: first.id }));
+      const newest = await q.takeOne("second");
+      assert.ok(newest.fence > old.fence, `the fence went from ${old.fence} to ${newest.fence}`);
+      assert.equal(await q.ack(old), "lost");
+      assert.equal(await q.ack(newest), "gone");
+    },
+  },
+  {
     id: "fence.stale-ack", // kazoo B3, Tarantool 3.2 same-session hazard
     title: "an ack with a stale fence is lost, and takes nothing from the new holder",
     promise: "P5",
