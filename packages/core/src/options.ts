@@ -121,8 +121,10 @@ export function resolveOptions<In, Out>(name: string, options: QueueOptions<In, 
   };
 }
 
+type Parts = Pick<ResolvedOptions<unknown>, "backend" | "codec" | "schema" | "requires">;
+
 /** The parts that a user brings: backend, codec, schema. */
-function checkParts(options: Partial<QueueOptions<never>> | null | undefined): void {
+function checkParts(options: Partial<Parts> | null | undefined): void {
   const { backend, codec, schema, requires = "memory" } = options ?? {};
   if (typeof backend?.put !== "function") {
     throw new TypeError(

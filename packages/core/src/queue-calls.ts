@@ -47,6 +47,8 @@ export class QueueCalls {
   readonly #puts: Batcher<NewJob, PutOutcome>;
   readonly #settles: Batcher<Settlement, SettleOutcome>;
   readonly #touches: Batcher<Touch, boolean>;
+  /** Under way. */
+  readonly #takes = new Set<Promise<Delivery>>();
   #open = false;
   /** Takes no more calls; those that were made before go on. */
   #closed = false;
@@ -125,7 +127,15 @@ export class QueueCalls {
   }
 
   /** Take what there is now. Jobs of a call that failed, and is answered later after all, go back. */
-  async take(limit: number, lease: number): Promise<Delivery> {
+  take(limit: number, lease: number): Promise<Delivery> {
+    const taking = this.#take(limit, lease);
+    const done = (): void => void this.#takes.delete(taking);
+    this.#takes.add(taking);
+    taking.then(done, done);
+    return taking;
+  }
+
+  async #take(limit: number, lease: number): Promise<Delivery> {
     this.#check();
     const { backend } = this.#options;
     const params = { request: newRequestId(), queue: this.name, limit, lease };
@@ -188,6 +198,8 @@ export class QueueCalls {
   /** Take no more calls, let those under way end, and leave the backend. Rejects when the backend cannot be closed. */
   async close(): Promise<void> {
     this.#closed = true;
+    // What these bring for nobody is given back, which is a settlement.
+    await Promise.allSettled(this.#takes);
     await Promise.all([this.#puts.idle(), this.#settles.idle(), this.#touches.idle()]);
     this.#left = true;
     this.#open = false;

@@ -109,12 +109,14 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
 
   /** Store a job. Resolves once it has reached the durability in `guarantees`. */
   async put(payload: In, options?: PutOptions): Promise<PutResult> {
-    return this.#putOne(await this.#encode(payload), options, false);
+    const bytes = this.#encode(payload);
+    return this.#putOne(bytes instanceof Promise ? await bytes : bytes, options, false);
   }
 
   /** Store a job before every other, the newest urgent one first. */
   async urgent(payload: In, options?: UrgentOptions): Promise<PutResult> {
-    return this.#putOne(await this.#encode(payload), options, true);
+    const bytes = this.#encode(payload);
+    return this.#putOne(bytes instanceof Promise ? await bytes : bytes, options, true);
   }
 
   /**
@@ -127,10 +129,11 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
   ): Promise<PutResult[]> {
     if (!Array.isArray(payloads)) throw new TypeError("putMany takes an array of payloads");
     const each = typeof options === "function" ? options : (): PutOptions | undefined => options;
-    const jobs: NewJob[] = [];
-    for (const [index, payload] of (payloads as readonly In[]).entries()) {
-      jobs.push(this.#maker.make(await this.#encode(payload), each(payload, index), false));
-    }
+    const encoded = (payloads as readonly In[]).map((payload) => this.#encode(payload));
+    const ready = encoded.some((bytes) => bytes instanceof Promise)
+      ? await Promise.all(encoded)
+      : (encoded as Uint8Array[]);
+    const jobs = ready.map((bytes, index) => this.#maker.make(bytes, each(payloads[index] as In, index), false));
     if (jobs.length === 0) return [];
     this.#maker.checkBatch(jobs);
     const shared = typeof options === "function" ? {} : (options ?? {});
@@ -311,11 +314,13 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     }
   }
 
-  async #encode(payload: In): Promise<Uint8Array> {
+  /** Without a schema, or with one that answers at once, there is no wait: puts take their places in the order of their calls. */
+  #encode(payload: In): Uint8Array | Promise<Uint8Array> {
     this.#checkOpen();
     const { schema } = this.#options;
-    if (schema !== undefined) await validate(schema, payload);
-    return this.#source.encode(payload, "the payload");
+    const valid = schema === undefined ? undefined : validate(schema, payload);
+    const encode = (): Uint8Array => this.#source.encode(payload, "the payload");
+    return valid instanceof Promise ? valid.then(encode) : encode();
   }
 
   async #putOne(payload: Uint8Array, options: PutOptions | undefined, urgent: boolean): Promise<PutResult> {
