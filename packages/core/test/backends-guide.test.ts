@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { conformance } from "../src/testing/conformance.ts";
 import type { Harness } from "../src/testing/harness.ts";
 import { ManualClock } from "../src/testing/manual-clock.ts";
@@ -23,11 +23,22 @@ const harness: Harness = {
       clock,
       faults,
       connect: () => backend,
-      pass: (ms) => clock.advance(ms),
+      async pass(ms) {
+        await faults.idle();
+        await clock.advance(ms);
+      },
       close: () => rm(folder, { recursive: true }),
     };
   },
 };
+
+it("is in the guide as it is here", async () => {
+  const read = (path: string): Promise<string> => readFile(new URL(path, import.meta.url), "utf8");
+  const [, section = ""] = (await read("../docs/backends.md")).split("\n## A complete backend\n");
+  const [example = ""] = section.split("\n## ");
+  const blocks = [...example.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
+  expect(blocks.join("\n")).toBe(await read("guide/snapshot.ts"));
+});
 
 conformance(harness, { describe, it });
 

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from "node:events";
 import { describe, expect, it } from "vitest";
-import type { Backend, OpenParams } from "../src/backend.ts";
+import type { Backend, OpenParams, PutParams } from "../src/backend.ts";
 import { newJobId, newRequestId } from "../src/id.ts";
 import type { JobId, NewJob } from "../src/job.ts";
 import { ManualClock } from "../src/testing/manual-clock.ts";
@@ -266,6 +266,43 @@ describe("the line", () => {
     await expect(broken.stats("q")).rejects.toThrow("broken");
     expect(broken.name).toBe(backend.name);
     expect(broken.capabilities).toBe(backend.capabilities);
+  });
+});
+
+describe("idle", () => {
+  it("waits for calls that the store works on, also those whose answer is lost, and not for a wait", async () => {
+    const disk = new EventEmitter();
+    const { backend, direct, faults } = await setUp();
+    const slow = faults.wrap({
+      name: direct.name,
+      capabilities: direct.capabilities,
+      open: () => direct.open(),
+      close: () => direct.close(),
+      stats: async (queue: string) => {
+        await once(disk, "ready");
+        return direct.stats(queue);
+      },
+      put: async (params: PutParams) => {
+        await once(disk, "ready");
+        return direct.put(params);
+      },
+    } as unknown as Backend);
+    await slow.open(openParams);
+    const over = new AbortController();
+    const waiting = wait(backend, over.signal);
+    await faults.idle();
+    const looking = slow.stats("q");
+    expect(await settled(faults.idle())).toBe(false);
+    disk.emit("ready");
+    await Promise.all([faults.idle(), looking]);
+    const heal = faults.halfOpen();
+    const putting = put(slow);
+    expect(await settled(faults.idle())).toBe(false);
+    disk.emit("ready");
+    await faults.idle();
+    heal();
+    over.abort();
+    await Promise.all([expect(putting).rejects.toEqual(unknown), waiting.catch(() => undefined)]);
   });
 });
 

@@ -70,6 +70,14 @@ export class SeamFaults implements Faults {
     return new FaultyBackend(this.#line, typeof backend === "function" ? backend : () => backend);
   }
 
+  /**
+   * Resolves when the store has nothing to do: no call but a `wait` is being worked on. A harness with a manual clock whose store
+   * does real input and output awaits this before it moves the clock, or deadlines would be over before a disk could answer.
+   */
+  async idle(): Promise<void> {
+    while (this.#line.working.size > 0) await Promise.allSettled(this.#line.working);
+  }
+
   loseReply(): void {
     this.#line.losses.push("reply");
   }
@@ -96,9 +104,22 @@ class FaultyLine {
   readonly connections = new Set<FaultyBackend>();
   /** The losses still to come, the next one first. */
   readonly losses: Loss[] = [];
+  /** What the store is busy with. */
+  readonly working = new Set<Promise<unknown>>();
   state: Line = "up";
   /** Resolves when the line is up again. */
   healed: Promise<void> = Promise.resolve();
+
+  /** Let the store work. */
+  async work<T>(act: () => Promise<T>): Promise<T> {
+    const call = act();
+    this.working.add(call);
+    try {
+      return await call;
+    } finally {
+      this.working.delete(call);
+    }
+  }
 
   is(state: Line): boolean {
     return this.state === state;
@@ -159,14 +180,14 @@ class FaultyBackend implements Backend {
   open(params: OpenParams): Promise<Guarantees> {
     this.#opened = params;
     this.#line.connections.add(this);
-    return this.#call("local", () => this.#inner.open(params));
+    return this.#call("local", () => this.#line.work(() => this.#inner.open(params)));
   }
 
   async close(): Promise<void> {
     this.#opened = undefined;
     this.#line.connections.delete(this);
     if (this.#line.state !== "up") this.cut();
-    await this.#inner.close();
+    await this.#line.work(() => this.#inner.close());
   }
 
   put(params: PutParams): Promise<readonly PutOutcome[]> {
@@ -247,7 +268,7 @@ class FaultyBackend implements Backend {
     while (line.is("paused")) await line.healed;
     if (line.is("down")) throw unavailable();
     if (line.is("half-open")) {
-      if (kind === "write") act().catch(nothing);
+      if (kind === "write") line.work(act).catch(nothing);
       return never();
     }
     const loss = kind === "local" ? undefined : line.losses.shift();
@@ -256,7 +277,7 @@ class FaultyBackend implements Backend {
       this.cut();
       throw unavailable();
     }
-    const answer = await act();
+    const answer = await (kind === "local" ? act() : line.work(act));
     if (loss === "reply") this.cut();
     while (line.is("paused")) await line.healed;
     if (line.is("half-open")) return never();
