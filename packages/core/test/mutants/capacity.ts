@@ -151,4 +151,19 @@ export const capacity: readonly Mutant[] = [
         },
       }),
   },
+  {
+    rule: "capacity.a-put-waits-for-room",
+    bug: "believes for good that a queue is full that once was",
+    wrap(backend) {
+      let full = false;
+      return override(backend, {
+        async put(params) {
+          if (full) return params.jobs.map(() => ({ status: "full" }));
+          const outcomes = await backend.put(params);
+          full = outcomes.some(({ status }) => status === "full");
+          return outcomes;
+        },
+      });
+    },
+  },
 ];

@@ -134,12 +134,10 @@ export const faults: readonly Mutant[] = [
     client: (backend) =>
       override(backend, {
         async settle(params) {
-          let over = false;
-          const settling = backend.settle(params).finally(() => (over = true));
+          const settling = backend.settle(params);
           settling.catch(() => undefined);
-          for (let turns = 0; turns < 5 && !over; turns++) await turn();
-          if (!over) throw new PqError("CLOSED", "no answer");
-          return settling;
+          const none = turn().then(() => Promise.reject(new PqError("CLOSED", "no answer")));
+          return Promise.race([settling, none]);
         },
       }),
   },

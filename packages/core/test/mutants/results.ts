@@ -1,9 +1,9 @@
-import type { SettleOutcome } from "../../src/backend.ts";
+import type { ReadParams, ReadResult, SettleOutcome } from "../../src/backend.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
 import { made } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { force } from "./override.ts";
+import { force, override } from "./override.ts";
 
 /** Stores another result than it was given. */
 function stores(change: (result: Uint8Array | null) => Uint8Array | null): () => ReferenceQueue {
@@ -107,5 +107,29 @@ export const results: readonly Mutant[] = [
         }
       },
     ),
+  },
+  {
+    rule: "results.waited-for",
+    bug: "gives a result once",
+    queue: made(
+      class extends ReferenceQueue {
+        override read(params: ReadParams, now: number): ReadResult {
+          const page = super.read(params, now);
+          for (const { id, state } of page.jobs) if (state === "done") this.jobs.delete(id);
+          return page;
+        }
+      },
+    ),
+  },
+  {
+    rule: "results.waited-for",
+    bug: "does not find done jobs by their ids",
+    wrap: (backend) =>
+      override(backend, {
+        async read(params) {
+          const { jobs, cursor } = await backend.read(params);
+          return { jobs: "ids" in params ? jobs.filter(({ state }) => state !== "done") : jobs, cursor };
+        },
+      }),
   },
 ];

@@ -158,4 +158,27 @@ export const wait: readonly Mutant[] = [
       },
     ),
   },
+  {
+    rule: "wait.holds-up-no-call",
+    bug: "sends its waits and its other calls over one line, one after the other",
+    wrap(backend) {
+      let waiting: Promise<unknown> = Promise.resolve();
+      return override(backend, {
+        wait: (params) => {
+          const wait = backend.wait(params);
+          waiting = Promise.all([waiting, wait]);
+          return wait;
+        },
+        put: (params) => waiting.then(() => backend.put(params)),
+      });
+    },
+  },
+  {
+    rule: "wait.many-queues",
+    bug: "waits for one queue at a time",
+    wrap(backend) {
+      let before = Promise.resolve();
+      return override(backend, { wait: (params) => (before = before.then(() => backend.wait(params))) });
+    },
+  },
 ];

@@ -1,7 +1,9 @@
 /** `maxSize`: how many jobs may be ready, delayed and leased together. */
 import assert from "node:assert/strict";
 import type { PutOutcome } from "../../backend.ts";
-import { texts } from "../jobs.ts";
+import { bytes as bytesCodec } from "../../codec.ts";
+import { bytes, texts } from "../jobs.ts";
+import { outcomesOf, resolved } from "../passing.ts";
 import type { Rule } from "../rule.ts";
 import { job, range, seam, type SeamQueue } from "../seam-queue.ts";
 
@@ -141,6 +143,29 @@ export const capacity: readonly Rule[] = [
       const added = statuses((await Promise.all(puts)).flat()).filter((status) => status === "added");
       assert.equal(added.length, 7, "the number of jobs accepted differs from the places there were");
       assert.equal(texts(await a.list("ready")).length, 7, "the number of jobs stored differs from those accepted");
+    },
+  },
+  {
+    id: "capacity.a-put-waits-for-room",
+    title: "a put with a timeout waits for room and gets it; without room in time it is refused with `QUEUE_FULL`", // tarantool N31
+    promise: "api",
+    needs,
+    async run(t) {
+      const q = await seam(t);
+      const queue = t.queue<Uint8Array>("q", { codec: bytesCodec, maxSize: 1 });
+      await queue.put(bytes("first"));
+      const refused = await outcomesOf<unknown>(t, {
+        "a put without a timeout": queue.put(bytes("refused")),
+        "a put that waits in vain": queue.put(bytes("late"), { timeout: 100 }),
+      });
+      for (const [what, outcome] of Object.entries(refused)) {
+        assert.equal("code" in outcome && outcome.code, "QUEUE_FULL", what);
+      }
+      const waiting = queue.put(bytes("second"), { timeout: 4_000 });
+      await t.pass(20);
+      await q.ack(await q.takeOne("first"));
+      assert.equal((await resolved(t, waiting, "a put that waited until there was room")).status, "added");
+      assert.deepEqual(await q.drain(), ["second"], "a put that was refused was stored");
     },
   },
 ];

@@ -28,5 +28,6 @@ import { concurrency } from "./concurrency.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { faults } from "./faults.ts";
 import { restart } from "./restart.ts";
+import { errors } from "./errors.ts";
 
-export const rules: readonly Rule[] = [...put, ...take, ...order, ...priority, ...urgent, ...delay, ...ttl, ...lease, ...fence, ...settle, ...attempts, ...bury, ...remove, ...keys, ...groups, ...capacity, ...results, ...pause, ...stats, ...read, ...payloads, ...names, ...wait, ...batch, ...concurrency, ...lifecycle, ...faults, ...restart];
+export const rules: readonly Rule[] = [...put, ...take, ...order, ...priority, ...urgent, ...delay, ...ttl, ...lease, ...fence, ...settle, ...attempts, ...bury, ...remove, ...keys, ...groups, ...capacity, ...results, ...pause, ...stats, ...read, ...payloads, ...names, ...wait, ...batch, ...concurrency, ...lifecycle, ...faults, ...restart, ...errors];

@@ -1,6 +1,8 @@
 /** `keepResult`: what an acked job leaves behind. */
 import assert from "node:assert/strict";
-import { bytes } from "../jobs.ts";
+import { bytes as bytesCodec } from "../../codec.ts";
+import { bytes, text } from "../jobs.ts";
+import { resolved } from "../passing.ts";
 import type { Rule } from "../rule.ts";
 import { job, seam, type SeamQueue } from "../seam-queue.ts";
 
@@ -105,6 +107,24 @@ export const results: readonly Rule[] = [
         Buffer.from("result"),
         "the TTL of the job ended its result",
       );
+    },
+  },
+  {
+    id: "results.waited-for",
+    title: "result() with a wait resolves with what another consumer acked the job with",
+    promise: "api",
+    needs,
+    async run(t) {
+      const q = await seam(t);
+      const queue = t.queue<Uint8Array>("q", { codec: bytesCodec });
+      const { id } = await queue.put(bytes("question"), { keepResult: "1m" });
+      const waiting = queue.result<Uint8Array>(id, { wait: 4_000 });
+      waiting.catch(() => undefined);
+      await t.pass(20);
+      await q.ack(await q.takeOne("question"), bytes("answer"));
+      assert.equal(text({ payload: await resolved(t, waiting, "waiting for a result") }), "answer");
+      const again = await resolved(t, queue.result<Uint8Array>(id), "reading a result again");
+      assert.equal(text({ payload: again }), "answer");
     },
   },
 ];

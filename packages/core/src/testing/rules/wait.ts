@@ -232,4 +232,52 @@ export const wait: readonly Rule[] = [
       assert.ok((await roundsOfWaiting(t, q)) < 20, "waits come back all the time though the only group is busy");
     },
   },
+  {
+    id: "wait.holds-up-no-call",
+    title: "while a connection waits, even for many queues, its other calls are answered",
+    promise: "P14",
+    async run(t) {
+      const q = await seam(t);
+      const over = new AbortController();
+      const waits = range(5).map((index) => q.sibling(`other ${index}`).wait(over.signal));
+      await t.pass(20);
+      let answered = false;
+      const working = q.put(job("job")).then(async () => {
+        assert.equal(await q.ack(await q.takeOne("job")), "gone");
+        await q.stats();
+        answered = true;
+      });
+      try {
+        await t.eventually(() => assert.ok(answered, "calls are held up by a wait on the same connection"));
+      } finally {
+        over.abort();
+        await Promise.allSettled(waits);
+        await working;
+      }
+    },
+  },
+  {
+    id: "wait.many-queues",
+    title: "one connection waits for many queues at once, and a put to any of them wakes its consumer",
+    promise: "P7",
+    async run(t) {
+      const [q, waiting] = await pair(t);
+      const over = new AbortController();
+      const names = range(8).map((index) => `queue ${index}`);
+      const got = new Set<string>();
+      const consumers = names.map(async (name) => {
+        if ((await waiting.sibling(name).consumeOne(over.signal)) !== undefined) got.add(name);
+      });
+      try {
+        await t.pass(20);
+        for (const name of names.toReversed()) {
+          await q.sibling(name).put(job("job"));
+          await t.eventually(() => assert.ok(got.has(name), `a put did not wake the consumer of "${name}"`));
+        }
+      } finally {
+        over.abort();
+        await Promise.all(consumers);
+      }
+    },
+  },
 ];
