@@ -1,0 +1,70 @@
+import type { RequestId } from "@pq/core/backend";
+
+/** How far back a repeated call is recognised. */
+export const REPEAT_WINDOW = { ms: 60_000, calls: 10_000 } as const;
+
+/** Most items (jobs, settlements) that the remembered answers of a queue hold together. */
+const MOST_ITEMS = 1_000_000;
+
+interface Known {
+  readonly at: number;
+  readonly items: number;
+  /** Also while the call is still on its way: a repetition waits for the same. */
+  readonly answer: Promise<unknown> | (() => unknown);
+}
+
+/** The answers of a queue's recent calls, by request. */
+export class Answers {
+  readonly #known = new Map<RequestId, Known>();
+  #items = 0;
+
+  /** The answer given to this request, or being worked out; `undefined`: the request is new. */
+  find(request: RequestId): Promise<unknown> | undefined {
+    const answer = this.#known.get(request)?.answer;
+    return typeof answer === "function" ? Promise.resolve(answer()) : answer;
+  }
+
+  /** Remember the answer of a call that concerned so many items. */
+  remember(request: RequestId, at: number, items: number, answer: Known["answer"]): void {
+    this.forget(request);
+    this.#known.set(request, { at, items, answer });
+    this.#items += items;
+    for (const [old, known] of this.#known) {
+      const within = this.#known.size <= REPEAT_WINDOW.calls && this.#items <= MOST_ITEMS;
+      if ((within && known.at + REPEAT_WINDOW.ms > at) || old === request) break;
+      this.forget(old);
+    }
+  }
+
+  /** The call was not applied: a repetition is a new call. */
+  forget(request: RequestId): void {
+    const known = this.#known.get(request);
+    if (known === undefined) return;
+    this.#items -= known.items;
+    this.#known.delete(request);
+  }
+}
+
+/** The jobs that recent takes leased, by request. */
+export class Takes {
+  readonly #slots = new Map<RequestId, readonly number[]>();
+
+  /** The slots; whether they are still leased by the request is for the caller to see. */
+  find(request: RequestId): readonly number[] {
+    return this.#slots.get(request) ?? [];
+  }
+
+  /** The slots mean nothing any more. */
+  clear(): void {
+    this.#slots.clear();
+  }
+
+  remember(request: RequestId, slots: readonly number[]): void {
+    this.#slots.set(request, slots);
+    if (this.#slots.size <= REPEAT_WINDOW.calls) return;
+    for (const oldest of this.#slots.keys()) {
+      this.#slots.delete(oldest);
+      return;
+    }
+  }
+}

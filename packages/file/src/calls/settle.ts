@@ -1,0 +1,157 @@
+/** Settle: each item is decided by its own proof and applied at once; one SETTLE record says what each job has become. */
+import type { SettleOutcome, SettleParams, Settlement } from "@pq/core/backend";
+import type { ByteReader, ByteWriter } from "../bytes.ts";
+import { FIRST, type FrameWriter } from "../frame.ts";
+import { parseWords } from "../ids.ts";
+import { readRequest, writeRequest } from "../job-record.ts";
+import { BURIED, DELAYED, DONE, FREE, LEASED, READY, STATE_NAMES } from "../job-table.ts";
+import type { QueueState } from "../queue-state.ts";
+import { SETTLE } from "../records.ts";
+
+const TYPES = ["ack", "release", "requeue", "fail", "bury"] as const;
+const LOST = 255;
+const words = new Int32Array(4);
+
+/** What a settlement makes of its job. `state` FREE: it is gone. */
+interface Settled {
+  readonly type: (typeof TYPES)[number];
+  readonly state: number;
+  readonly attempt: number;
+  /** Delayed: when it is due. Done: when the result ends. */
+  readonly moment: number;
+  /** The position after a requeue. */
+  readonly time: number;
+  readonly sequence: number;
+  readonly error: string | null;
+  readonly result: Uint8Array | null;
+}
+
+const GONE: Settled = {
+  type: "ack", state: FREE, attempt: 0, moment: 0, time: 0, sequence: 0, error: null, result: null,
+}; // prettier-ignore
+
+/** The slot whose newest lease this is, or -1. The queue has caught up, so every lease that is there still runs. */
+export function holderOf(queue: QueueState, id: string, fence: number): number {
+  parseWords(id, words);
+  const slot = queue.jobs.find(words);
+  return slot >= 0 && queue.jobs.table.state(slot) === LEASED && queue.jobs.extra(slot).fence === fence ? slot : -1;
+}
+
+/** Decide, apply and write down each item. The queue has caught up with `now`. */
+export function settle(queue: QueueState, { request, items }: SettleParams, now: number, frames: FrameWriter): SettleOutcome[] {
+  const { out } = frames;
+  frames.begin(SETTLE, FIRST);
+  out.u32(queue.number);
+  out.f64(now);
+  writeRequest(out, request);
+  out.u32(items.length);
+  const outcomes = items.map((item): SettleOutcome => {
+    const slot = holderOf(queue, item.id, item.fence);
+    if (slot < 0) {
+      out.u8(LOST);
+      return "lost";
+    }
+    const settled = decide(queue, slot, item, now);
+    writeSettled(out, settled);
+    apply(queue, slot, settled);
+    return outcomeOf(settled.state);
+  });
+  frames.end();
+  return outcomes;
+}
+
+/** Replay a SETTLE record. */
+export function replaySettle(queue: QueueState, now: number, input: ByteReader): void {
+  const request = readRequest(input);
+  const outcomes: SettleOutcome[] = [];
+  for (let left = input.u32(); left > 0; left--) {
+    const type = input.u8();
+    if (type === LOST) {
+      outcomes.push("lost");
+      continue;
+    }
+    const settled = readSettled(input, TYPES[type] ?? "ack");
+    outcomes.push(outcomeOf(settled.state));
+    const slot = queue.jobs.find(words);
+    if (slot >= 0) apply(queue, slot, settled);
+  }
+  queue.answers.remember(request, now, outcomes.length, () => outcomes);
+}
+
+function outcomeOf(state: number): SettleOutcome {
+  return STATE_NAMES[state] ?? "gone";
+}
+
+function decide(queue: QueueState, slot: number, item: Settlement, now: number): Settled {
+  const attempt = queue.jobs.table.attempt(slot);
+  const { keepResult, maxAttempts } = queue.jobs.extra(slot);
+  switch (item.type) {
+    case "ack":
+      if (keepResult === null) return GONE;
+      return { ...GONE, state: DONE, attempt, moment: now + keepResult, result: item.result && Buffer.from(item.result) };
+    case "release":
+      return { ...GONE, type: "release", attempt: attempt - 1, ...returning(now, item.delay) };
+    case "requeue":
+      return { ...GONE, type: "requeue", state: READY, attempt: attempt - 1, time: queue.fresh(now), sequence: ++queue.order >>> 0 };
+    case "fail":
+      if (attempt >= maxAttempts) return { ...GONE, type: "fail", state: BURIED, attempt, error: item.error };
+      return { ...GONE, type: "fail", attempt, error: item.error, ...returning(now, item.delay) };
+    case "bury":
+      return { ...GONE, type: "bury", state: BURIED, attempt, error: item.error };
+  }
+}
+
+function returning(now: number, delay: number): Pick<Settled, "state" | "moment"> {
+  return delay > 0 ? { state: DELAYED, moment: now + delay } : { state: READY, moment: 0 };
+}
+
+function apply(queue: QueueState, slot: number, { type, state, attempt, moment, time, sequence, error, result }: Settled): void {
+  if (type !== "bury") queue.counters[type]++;
+  if (error !== null) queue.jobs.needExtra(slot).lastError = error;
+  if (type === "requeue") queue.sawSequence(sequence);
+  queue.jobs.table.setAttempt(slot, attempt);
+  switch (state) {
+    case FREE:
+      queue.remove(slot);
+      break;
+    case DONE:
+      queue.finish(slot, result, moment);
+      break;
+    case BURIED:
+      queue.bury(slot, type === "fail" ? "failed" : "buried");
+      break;
+    default:
+      if (type === "requeue") queue.toTheEnd(slot, attempt, time, sequence);
+      else queue.giveBack(slot, attempt, moment);
+  }
+}
+
+/** The id is in `words`. */
+function writeSettled(out: ByteWriter, settled: Settled): void {
+  out.u8(TYPES.indexOf(settled.type));
+  out.u8(settled.state);
+  out.words(words);
+  if (settled.state === FREE) return;
+  out.u32(settled.attempt);
+  out.f64(settled.moment);
+  out.f64(settled.time);
+  out.u32(settled.sequence);
+  out.u8((settled.error === null ? 0 : 1) | (settled.result === null ? 0 : 2));
+  if (settled.error !== null) out.text(settled.error);
+  if (settled.result !== null) out.blob(settled.result);
+}
+
+/** Leaves the id in `words`. */
+function readSettled(input: ByteReader, type: Settled["type"]): Settled {
+  const state = input.u8();
+  input.words(words);
+  if (state === FREE) return { ...GONE, type };
+  const attempt = input.u32();
+  const moment = input.f64();
+  const time = input.f64();
+  const sequence = input.u32();
+  const has = input.u8();
+  const error = (has & 1) === 0 ? null : input.text();
+  const result = (has & 2) === 0 ? null : input.blob();
+  return { type, state, attempt, moment, time, sequence, error, result };
+}

@@ -1,0 +1,57 @@
+/** Touch: leases are extended and progress is stored at once; one TOUCH record says until when each lease lasts now. */
+import type { TouchParams } from "@pq/core/backend";
+import type { ByteReader } from "../bytes.ts";
+import { FIRST, type FrameWriter } from "../frame.ts";
+import { readRequest, writeRequest } from "../job-record.ts";
+import { LEASED } from "../job-table.ts";
+import type { QueueState } from "../queue-state.ts";
+import { TOUCH } from "../records.ts";
+import { holderOf } from "./settle.ts";
+
+const words = new Int32Array(4);
+
+/** Extend each lease that still runs. The queue has caught up with `now`. */
+export function touch(queue: QueueState, { request, items }: TouchParams, now: number, frames: FrameWriter): boolean[] {
+  const { out } = frames;
+  frames.begin(TOUCH, FIRST);
+  out.u32(queue.number);
+  out.f64(now);
+  writeRequest(out, request);
+  out.u32(items.length);
+  const outcomes = items.map(({ id, fence, lease, progress }) => {
+    const slot = holderOf(queue, id, fence);
+    out.u8((slot < 0 ? 0 : 1) | (progress === null ? 0 : 2));
+    if (slot < 0) return false;
+    const until = Math.max(queue.jobs.extra(slot).moment, now + lease);
+    out.words(queue.jobs.table.id(slot, words));
+    out.f64(until);
+    if (progress !== null) out.blob(progress);
+    extend(queue, slot, until, progress && Buffer.from(progress));
+    return true;
+  });
+  frames.end();
+  return outcomes;
+}
+
+/** Replay a TOUCH record. */
+export function replayTouch(queue: QueueState, now: number, input: ByteReader): void {
+  const request = readRequest(input);
+  const outcomes: boolean[] = [];
+  for (let left = input.u32(); left > 0; left--) {
+    const has = input.u8();
+    outcomes.push((has & 1) !== 0);
+    if ((has & 1) === 0) continue;
+    input.words(words);
+    const until = input.f64();
+    const progress = (has & 2) === 0 ? null : input.blob();
+    const slot = queue.jobs.find(words);
+    if (slot >= 0 && queue.jobs.table.state(slot) === LEASED) extend(queue, slot, until, progress);
+    else queue.counters.touch++;
+  }
+  queue.answers.remember(request, now, outcomes.length, () => outcomes);
+}
+
+function extend(queue: QueueState, slot: number, until: number, progress: Uint8Array | null): void {
+  queue.counters.touch++;
+  queue.extend(slot, until, progress);
+}

@@ -1,0 +1,127 @@
+/** Opening a folder: lock, recovery, a new epoch, and the store on top. */
+import fs from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { type BackendEvent, type Guarantees, newRequestId } from "@pq/core/backend";
+import { writeDrop, writeQueue } from "./calls/queue-record.ts";
+import { Damage } from "./damage.ts";
+import { ByteReader } from "./bytes.ts";
+import { syncFolder } from "./files.ts";
+import { FIRST, type FrameWriter } from "./frame.ts";
+import { parseWords } from "./ids.ts";
+import { readJob } from "./job-record.ts";
+import { FORMAT_VERSION, Layout } from "./layout.ts";
+import { FolderLock } from "./lock.ts";
+import { Log } from "./log.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { PayloadReader } from "./payload-reader.ts";
+import { EPOCH } from "./records.ts";
+import { dropUnstarted, listSegments, readSalt, type Recovered, Recovery } from "./recovery.ts";
+import { Knowledge } from "./replay.ts";
+import { Reserve } from "./reserve.ts";
+import { SegmentFiles } from "./segment-files.ts";
+import { Session } from "./session.ts";
+import { Store } from "./store.ts";
+import { SEGMENT_HEADER } from "./layout.ts";
+
+/** Take the lock, read what is there, and be ready for calls. */
+export async function openSession(options: ResolvedOptions, report: (event: BackendEvent) => void): Promise<Session> {
+  const layout = new Layout(options.path);
+  await makeFolder(options.path);
+  const lock = await FolderLock.acquire(layout);
+  try {
+    return await openLocked(options, layout, lock, report);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function openLocked(options: ResolvedOptions, layout: Layout, lock: FolderLock, report: (event: BackendEvent) => void): Promise<Session> {
+  const damage = new Damage(layout, report);
+  const knowledge = new Knowledge();
+  const recovered = await recover(layout, knowledge, damage);
+  const durable = options.durability === "disk";
+  const reserve = new Reserve(layout, options.reserveBytes);
+  const catalog = (frames: FrameWriter): void => {
+    writeEpoch(knowledge.epoch, frames);
+    for (const queue of knowledge.queues.values()) writeQueue(queue, frames);
+  };
+  const log = new Log({ layout, durable, segmentBytes: options.segmentBytes, salt: recovered.salt, reserve, catalog }, recovered.end);
+  await log.open();
+  const files = new SegmentFiles(layout);
+  try {
+    await beginEpoch(log, knowledge, recovered);
+    const roomy = await reserve.restore();
+    const reader = new PayloadReader(files, log.tail, recovered.salt);
+    const store = new Store({ clock: options.clock, knowledge, log, reader, damage, tidy: () => undefined });
+    const guarantees = await guaranteesOf(options, damage, roomy);
+    return new Session({
+      store,
+      guarantees,
+      lock,
+      log,
+      files,
+      stopTidying: async () => undefined,
+      checkpoint: async () => undefined,
+    });
+  } catch (error) {
+    await log.stop();
+    throw error;
+  }
+}
+
+async function recover(layout: Layout, knowledge: Knowledge, damage: Damage): Promise<Recovered & { salt: number }> {
+  const segments = await listSegments(layout);
+  await dropUnstarted(layout, segments, damage);
+  const salt = (await readSalt(layout, segments)) ?? newSalt();
+  const recovery = new Recovery(layout, knowledge, damage, salt);
+  const result = await recovery.run(segments, { segment: segments[0] ?? 0, offset: SEGMENT_HEADER }, 0);
+  return { ...result, salt };
+}
+
+/** Make a new epoch last before anything else happens, and say what recovery dropped. */
+async function beginEpoch(log: Log, knowledge: Knowledge, { dropped }: Recovered): Promise<void> {
+  knowledge.epoch++;
+  await new Promise<void>((resolve, reject) => {
+    log.append({ shed: false, done: () => resolve(), failed: reject }, (frames) => {
+      writeEpoch(knowledge.epoch, frames);
+      for (const { bytes, start, end } of dropped) {
+        const job = readJob(new ByteReader(bytes, start, end));
+        writeDrop(knowledge.queue(job.name), [job.words], job.createdAt, frames);
+      }
+    });
+  });
+}
+
+function writeEpoch(epoch: number, frames: FrameWriter): void {
+  frames.begin(EPOCH, FIRST);
+  frames.out.f64(epoch);
+  frames.end();
+}
+
+function newSalt(): number {
+  const words = new Int32Array(4);
+  parseWords(newRequestId(), words);
+  return words[0]! >>> 0;
+}
+
+async function guaranteesOf({ durability }: ResolvedOptions, damage: Damage, roomy: boolean): Promise<Guarantees> {
+  const warnings: string[] = [];
+  const damaged = await damage.count();
+  if (durability === "process") warnings.push('durability is "process": a power failure loses the last seconds; open with durability: "disk"');
+  if (damaged > 0) warnings.push(`${damaged} damaged parts of the log were put aside in the folder "damaged": look at them, then remove them`);
+  if (!roomy) warnings.push("the disk is full: puts are refused until there is room");
+  return { durability, store: `file, format ${FORMAT_VERSION}`, warnings };
+}
+
+/** Make the folder for its owner alone, and make every new folder on the way last. */
+async function makeFolder(path: string): Promise<void> {
+  const first = await fs.promises.mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  let folder = dirname(first);
+  for (const part of relative(folder, dirname(path)).split(sep)) {
+    await syncFolder(folder);
+    folder = join(folder, part);
+  }
+  await syncFolder(dirname(path));
+}

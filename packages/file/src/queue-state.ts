@@ -1,0 +1,277 @@
+/**
+ * One queue: its jobs, and each change of a job as a small method. Deciding what is to change is the business of the
+ * calls (calls/*.ts); the same methods serve a live call and its replay from the log.
+ *
+ * Changes that time makes (a lease runs out, a job falls due, a TTL ends) are not in the log: they follow from what is.
+ * `catchUp` makes them, before each call and, at the time of each record, during replay.
+ */
+import type { BuryReason, Counters, RequestId } from "@pq/core/backend";
+import { Answers, Takes } from "./answers.ts";
+import { USUAL_ATTEMPTS } from "./extra.ts";
+import type { JobRecord } from "./job-record.ts";
+import { BURIED, DELAYED, DONE, LEASED, PENDING, PLACED, READY, RETURNED, URGENT } from "./job-table.ts";
+import { Jobs } from "./jobs.ts";
+import type { Usage } from "./usage.ts";
+
+/** Counters that can be counted up. */
+export type MutableCounters = { -readonly [name in keyof Counters]: number };
+
+/** The counters in the order in which they are stored. New ones go to the end. */
+export const COUNTER_NAMES: readonly (keyof Counters)[] = [
+  "put", "urgent", "take", "ack", "release", "requeue", "fail", "bury", "kick", "dig",
+  "delete", "touch", "expired", "leaseExpired", "duplicate",
+]; // prettier-ignore
+
+/** A lease that is given. */
+export interface Lease {
+  readonly fence: number;
+  readonly attempt: number;
+  readonly lease: number;
+  readonly until: number;
+  readonly by: RequestId;
+}
+
+/** The jobs, counters and changes of one queue. */
+export class QueueState {
+  readonly name: string;
+  readonly nameBytes: Buffer;
+  readonly number: number;
+  readonly counters: MutableCounters;
+  readonly answers: Answers = new Answers();
+  readonly takes: Takes = new Takes();
+  jobs: Jobs;
+  paused = false;
+  /** The last number given to a change of state or a position. */
+  order = 0;
+  /** The latest time that a fresh position has: it does not go back when the clock does. */
+  freshTime = 0;
+  /** The latest time that was caught up with: the counters speak of it. */
+  time = 0;
+  /** When the counters were last written to the log. */
+  notedAt = 0;
+  readonly #usage: Usage;
+
+  constructor(name: string, number: number, usage: Usage) {
+    this.name = name;
+    this.nameBytes = Buffer.from(name);
+    this.number = number;
+    this.counters = Object.fromEntries(COUNTER_NAMES.map((counter) => [counter, 0])) as MutableCounters;
+    this.jobs = new Jobs(usage);
+    this.#usage = usage;
+  }
+
+  // ---- time -------------------------------------------------------------------------------------------------------
+
+  /** Make up to `most` of the changes that were due by `now`. `true`: none is left. */
+  catchUp(now: number, most: number): boolean {
+    let left = most;
+    this.time = Math.max(this.time, now);
+    const { leased, delayed, ends } = this.jobs;
+    for (let slot = leased.first(); slot >= 0 && this.#moment(slot) <= now; slot = leased.first()) {
+      if (left-- <= 0) return false;
+      this.#expireLease(slot);
+    }
+    for (let slot = delayed.first(); slot >= 0 && this.#moment(slot) <= now; slot = delayed.first()) {
+      if (left-- <= 0) return false;
+      this.#become(slot, READY);
+    }
+    for (let slot = ends.first(); slot >= 0 && (this.jobs.endOf(slot) ?? Infinity) <= now; slot = ends.first()) {
+      if (left-- <= 0) return false;
+      if (this.jobs.table.state(slot) !== DONE) this.counters.expired++;
+      this.remove(slot);
+    }
+    return true;
+  }
+
+  /** The next moment at which a job may become ready by itself, or `null`. */
+  nextMoment(): number | null {
+    const { leased, delayed } = this.jobs;
+    const moments = [leased.first(), delayed.first()].filter((slot) => slot >= 0).map((slot) => this.#moment(slot));
+    return moments.length === 0 ? null : Math.min(...moments);
+  }
+
+  /** The jobs that this request leased and still holds. */
+  heldBy(request: RequestId): number[] {
+    const { jobs } = this;
+    return this.takes
+      .find(request)
+      .filter((slot) => jobs.table.state(slot) === LEASED && jobs.extra(slot).leasedBy === request);
+  }
+
+  // ---- positions --------------------------------------------------------------------------------------------------
+
+  /** The time of a position given now. */
+  fresh(now: number): number {
+    this.freshTime = Math.max(this.freshTime, now);
+    return this.freshTime;
+  }
+
+  /** Note a position's number read from the log, of which only the low 32 bits are known. */
+  sawSequence(sequence: number): void {
+    this.order += Math.max(0, (sequence - this.order) | 0);
+  }
+
+  // ---- changes of one job -----------------------------------------------------------------------------------------
+
+  /** Enter a new job, PENDING. */
+  admit(job: JobRecord): number {
+    const { jobs } = this;
+    const slot = jobs.create(job.words);
+    jobs.table.setPosition(slot, job.time, job.sequence);
+    jobs.table.setPriority(slot, job.priority);
+    if (job.urgent) jobs.table.setFlag(slot, URGENT, true);
+    if (job.dueAt === null) jobs.table.setFlag(slot, PLACED, true);
+    if (!isPlain(job)) {
+      const extra = jobs.needExtra(slot);
+      extra.key = job.key;
+      extra.group = job.group;
+      extra.expiresAt = job.expiresAt;
+      extra.ownLease = job.ownLease;
+      extra.keepResult = job.keepResult;
+      extra.maxAttempts = job.maxAttempts;
+      extra.moment = job.dueAt ?? 0;
+      extra.order = this.order;
+      if (job.key !== null) jobs.keys.set(job.key, slot);
+    }
+    return slot;
+  }
+
+  /** A PENDING job is on disk: from now on it is there. */
+  commit(slot: number, delayed: boolean): void {
+    this.jobs.detach(slot);
+    this.jobs.table.setState(slot, delayed ? DELAYED : READY);
+    this.jobs.attach(slot);
+  }
+
+  lease(slot: number, { fence, attempt, lease, until, by }: Lease): void {
+    this.jobs.detach(slot);
+    const extra = this.jobs.needExtra(slot);
+    extra.fence = fence;
+    extra.lease = lease;
+    extra.moment = until;
+    extra.leasedBy = by;
+    this.jobs.table.setAttempt(slot, attempt);
+    this.jobs.table.setFlag(slot, PLACED, true);
+    this.#enter(slot, LEASED);
+  }
+
+  /** The lease lasts until then. */
+  extend(slot: number, until: number, progress: Uint8Array | null): void {
+    const extra = this.jobs.needExtra(slot);
+    extra.progress = progress ?? extra.progress;
+    if (until === extra.moment) return;
+    this.jobs.detach(slot);
+    extra.moment = until;
+    this.jobs.attach(slot);
+  }
+
+  /** Back into the queue, to the place it had; at once when `dueAt` is 0. */
+  giveBack(slot: number, attempt: number, dueAt: number): void {
+    this.jobs.detach(slot);
+    this.jobs.table.setAttempt(slot, attempt);
+    this.jobs.table.setFlag(slot, RETURNED, true);
+    this.jobs.needExtra(slot).moment = dueAt;
+    this.#enter(slot, dueAt > 0 ? DELAYED : READY);
+  }
+
+  /** To the end of its priority. */
+  toTheEnd(slot: number, attempt: number, time: number, sequence: number): void {
+    const { jobs } = this;
+    jobs.detach(slot);
+    jobs.needExtra(slot).buryReason = null;
+    jobs.table.setAttempt(slot, attempt);
+    jobs.table.setFlag(slot, URGENT | RETURNED, false);
+    jobs.table.setFlag(slot, PLACED, true);
+    jobs.table.setPosition(slot, time, sequence);
+    this.#enter(slot, READY);
+  }
+
+  bury(slot: number, reason: BuryReason): void {
+    this.jobs.detach(slot);
+    this.jobs.needExtra(slot).buryReason = reason;
+    this.counters.bury++;
+    this.#enter(slot, BURIED);
+  }
+
+  /** Done, its result kept until then. It no longer holds its key. */
+  finish(slot: number, result: Uint8Array | null, until: number): void {
+    this.jobs.detach(slot);
+    const extra = this.jobs.needExtra(slot);
+    extra.result = result;
+    extra.moment = until;
+    this.jobs.releaseKey(slot, extra);
+    this.#enter(slot, DONE);
+  }
+
+  remove(slot: number): void {
+    this.jobs.detach(slot);
+    this.jobs.forget(slot);
+  }
+
+  /** Remove every job at once: there is nothing left that knew them. */
+  truncate(): void {
+    const { pending } = this.jobs;
+    this.counters.delete += this.jobs.table.count - pending;
+    this.#usage.subtract(this.jobs.usage);
+    this.jobs = new Jobs(this.#usage);
+    this.takes.clear();
+  }
+
+  /** Put a job into the state that a record of compaction or a checkpoint tells. */
+  restore(slot: number, { state, flags, attempt, extra }: NonNullable<JobRecord["moved"]>): void {
+    const { jobs } = this;
+    jobs.detach(slot);
+    for (const flag of [URGENT, RETURNED, PLACED]) jobs.table.setFlag(slot, flag, (flags & flag) !== 0);
+    jobs.table.setAttempt(slot, attempt);
+    const hasExtra = extra.fence > 0 || state !== READY || extra.order > 0;
+    if (hasExtra) Object.assign(jobs.needExtra(slot), extra);
+    this.order = Math.max(this.order, extra.order);
+    jobs.table.setState(slot, state);
+    if (state === DONE) jobs.releaseKey(slot, jobs.needExtra(slot));
+    jobs.attach(slot);
+  }
+
+  #moment(slot: number): number {
+    return this.jobs.extra(slot).moment;
+  }
+
+  #expireLease(slot: number): void {
+    this.counters.leaseExpired++;
+    const attempt = this.jobs.table.attempt(slot);
+    if (attempt >= this.jobs.extra(slot).maxAttempts) this.bury(slot, "lease-expired");
+    else this.giveBack(slot, attempt, 0);
+  }
+
+  #become(slot: number, state: number): void {
+    this.jobs.detach(slot);
+    this.jobs.table.setFlag(slot, PLACED, true);
+    this.#enter(slot, state);
+  }
+
+  /** Into the lists of a state; the job is detached. */
+  #enter(slot: number, state: number): void {
+    const extra = this.jobs.needExtra(slot);
+    extra.order = ++this.order;
+    if (state !== LEASED) extra.leasedBy = null;
+    this.jobs.table.setState(slot, state);
+    this.jobs.attach(slot);
+  }
+}
+
+/** Does the job need nothing but its columns? */
+function isPlain(job: JobRecord): boolean {
+  return (
+    job.key === null &&
+    job.group === null &&
+    job.expiresAt === null &&
+    job.ownLease === null &&
+    job.keepResult === null &&
+    job.dueAt === null &&
+    job.maxAttempts === USUAL_ATTEMPTS
+  );
+}
+
+/** Is the job there for those who ask? */
+export function isVisible(queue: QueueState, slot: number): boolean {
+  return slot >= 0 && queue.jobs.table.state(slot) !== PENDING;
+}

@@ -1,0 +1,60 @@
+/** A job as it is at one moment, to be completed by what is read from the log later. */
+import type { DeliveredJob, StoredJob } from "@pq/core/backend";
+import { formatJobId } from "./ids.ts";
+import { BURIED, DELAYED, DONE, LEASED, STATE_NAMES, URGENT } from "./job-table.ts";
+import type { LoggedJob, LogPlace } from "./payload-reader.ts";
+import type { QueueState } from "./queue-state.ts";
+
+/** A job that lacks what only the log knows. */
+export interface View<T> {
+  readonly words: Int32Array;
+  readonly place: LogPlace;
+  complete(logged: LoggedJob): T;
+}
+
+function viewOf<T>({ jobs: { table } }: QueueState, slot: number, complete: (logged: LoggedJob) => T): View<T> {
+  const place = { segment: table.segment(slot), offset: table.offset(slot), size: table.size(slot) };
+  return { words: table.id(slot, new Int32Array(4)), place, complete };
+}
+
+/** What the consumer sees who has just leased it. */
+export function deliveredView(queue: QueueState, slot: number): View<DeliveredJob> {
+  const attempt = queue.jobs.table.attempt(slot);
+  const { fence, lease, lastError, progress } = queue.jobs.extra(slot);
+  return viewOf(queue, slot, ({ record, payload }) => {
+    const { words, headers, priority, key, group, maxAttempts, createdAt } = record;
+    const id = formatJobId(words);
+    return { id, fence, payload, headers, priority, key, group, attempt, maxAttempts, lease, createdAt, lastError, progress };
+  });
+}
+
+/** What an operator sees. */
+export function storedView(queue: QueueState, slot: number): View<StoredJob> {
+  const { table } = queue.jobs;
+  const state = table.state(slot);
+  const urgent = table.has(slot, URGENT);
+  const attempt = table.attempt(slot);
+  const extra = queue.jobs.extraIfAny(slot);
+  const { fence = 0, moment = 0, lastError = null, progress = null, buryReason = null, result = null } = extra ?? {};
+  return viewOf(queue, slot, ({ record, payload }) => ({
+    id: formatJobId(record.words),
+    state: STATE_NAMES[state] ?? "ready",
+    payload,
+    headers: record.headers,
+    priority: record.priority,
+    urgent,
+    key: record.key,
+    group: record.group,
+    attempt,
+    maxAttempts: record.maxAttempts,
+    fence,
+    createdAt: record.createdAt,
+    dueAt: state === DELAYED ? moment : null,
+    expiresAt: record.expiresAt,
+    leaseUntil: state === LEASED ? moment : null,
+    buryReason: state === BURIED ? buryReason : null,
+    lastError,
+    progress,
+    result: state === DONE ? result : null,
+  }));
+}
