@@ -544,10 +544,7 @@ export class SnapshotBackend implements Backend {
   /** Calls made before `close` are still answered, later ones are not. */
   async #call<T>(act: (contents: Contents) => Promise<T>): Promise<T> {
     if (this.#closed) throw new PqError("CLOSED", "the snapshot backend is closed");
-    return this.#inTurn(() => {
-      if (this.#contents === undefined) throw new PqError("UNAVAILABLE", "the snapshot backend is not open");
-      return act(this.#contents);
-    });
+    return this.#inTurn(async () => act((this.#contents ??= await this.#load())));
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
@@ -599,8 +596,7 @@ export class SnapshotBackend implements Backend {
       await writeFile(`${this.#file}.new`, serialize(this.#contents));
       await rename(`${this.#file}.new`, this.#file);
     } catch (cause) {
-      this.#contents = undefined; // memory is ahead of the file: forget it
-      this.#contents = await this.#load();
+      this.#contents = undefined; // memory is ahead of the file: the next call reads it again
       throw new PqError("UNAVAILABLE", "the file cannot be written", { cause });
     }
   }
