@@ -38,7 +38,8 @@ function pack(backoff: Backoff): readonly unknown[] {
   return ["e", backoff.base, backoff.factor, backoff.max, backoff.jitter];
 }
 
-function unpack([type, first, factor, max, jitter]: readonly unknown[]): Backoff {
+function unpack([type, first, factor, max, jitter]: readonly unknown[]): Backoff | null {
   if (type === "f") return checkBackoff({ type: "fixed", delay: first });
+  if (type !== "e") return null;
   return checkBackoff({ type: "exponential", base: first, factor, max, jitter });
 }

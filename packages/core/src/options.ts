@@ -201,6 +201,8 @@ export interface ResolvedTake {
   readonly wait: number;
   readonly lease: number;
   readonly signal: AbortSignal | undefined;
+  /** Called each time the store has answered a take for this consumer, with jobs or without. */
+  readonly answered?: () => void;
 }
 
 /** Check the options of a take. Throws the signal's reason when it has aborted. */

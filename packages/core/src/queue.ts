@@ -130,9 +130,8 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     if (!Array.isArray(payloads)) throw new TypeError("putMany takes an array of payloads");
     const each = typeof options === "function" ? options : (): PutOptions | undefined => options;
     const encoded = (payloads as readonly In[]).map((payload) => this.#encode(payload));
-    const ready = encoded.some((bytes) => bytes instanceof Promise)
-      ? await Promise.all(encoded)
-      : (encoded as Uint8Array[]);
+    const ready: Uint8Array[] = [];
+    for (const bytes of encoded) ready.push(bytes instanceof Promise ? await bytes : bytes);
     const jobs = ready.map((bytes, index) => this.#maker.make(bytes, each(payloads[index] as In, index), false));
     if (jobs.length === 0) return [];
     this.#maker.checkBatch(jobs);

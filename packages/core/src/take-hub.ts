@@ -31,6 +31,7 @@ const MOST_JOBS = 1000;
 interface Waiter {
   readonly limit: number;
   readonly lease: number;
+  readonly answered: (() => void) | undefined;
   readonly resolve: (delivery: Delivery) => void;
   readonly reject: (error: unknown) => void;
   leave: () => void;
@@ -53,6 +54,7 @@ export class TakeHub {
   async take(limit: number, options: ResolvedTake): Promise<Delivery> {
     const { lease, wait, signal } = options;
     const delivery = await this.#unlessAborted(this.#calls.take(limit, lease), signal);
+    options.answered?.();
     if (delivery.jobs.length > 0 || wait === 0) return delivery;
     return this.#join(limit, options);
   }
@@ -85,7 +87,7 @@ export class TakeHub {
     });
   }
 
-  #join(limit: number, { lease, wait, signal }: ResolvedTake): Promise<Delivery> {
+  #join(limit: number, { lease, wait, signal, answered }: ResolvedTake): Promise<Delivery> {
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined;
       const abort = (): void => {
@@ -98,7 +100,7 @@ export class TakeHub {
         this.#waiters.delete(waiter);
         if (this.#waiters.size === 0) this.#wait?.abort();
       };
-      const waiter: Waiter = { limit, lease, resolve, reject, leave };
+      const waiter: Waiter = { limit, lease, answered, resolve, reject, leave };
       if (signal?.aborted === true) return reject(signal.reason as Error);
       signal?.addEventListener("abort", abort, { once: true });
       if (wait !== Infinity) {
@@ -154,6 +156,7 @@ export class TakeHub {
     const wanted = group.reduce((sum, { limit }) => sum + limit, 0);
     try {
       const { jobs, since } = await this.#calls.take(Math.min(wanted, MOST_JOBS), first.lease);
+      for (const { answered } of group) answered?.();
       this.#handOut(jobs, since);
       return jobs.length > 0;
     } catch (error) {

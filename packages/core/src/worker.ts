@@ -150,11 +150,8 @@ export class Worker<Out = unknown> implements AsyncDisposable {
   async #take(limit: number): Promise<void> {
     const { signal } = this.#taking;
     try {
-      const jobs = await this.#source.take(limit, { wait: Infinity, lease: this.#settings.lease, signal });
-      this.#lastContact = this.#clock.monotonic();
-      if (this.#failures > 0) this.#events.emit("recovered", { failures: this.#failures });
-      this.#failures = 0;
-      this.#crew.accept(jobs);
+      const { lease } = this.#settings;
+      this.#crew.accept(await this.#source.take(limit, { wait: Infinity, lease, signal, answered: this.#answered }));
     } catch (error) {
       if (signal.aborted) return;
       this.#failures++;
@@ -163,6 +160,13 @@ export class Worker<Out = unknown> implements AsyncDisposable {
       await sleep(this.#clock, pause, signal);
     }
   }
+
+  readonly #answered = (): void => {
+    const failures = this.#failures;
+    this.#failures = 0;
+    this.#lastContact = this.#clock.monotonic();
+    if (failures > 0) this.#events.emit("recovered", { failures });
+  };
 
   async #close(timeout: number): Promise<CloseReport> {
     const closed = closedError("the worker");

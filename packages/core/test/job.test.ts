@@ -7,7 +7,7 @@ import { errorOf, Gate, lost, silence, stateOf, TestBackend, turns, unavailable 
 async function taken(
   t: TestBackend,
   options: Parameters<ReturnType<TestBackend["queue"]>["put"]>[1] = {},
-  queue = t.queue<unknown>({ lease: 3000 }),
+  queue = t.queue({ lease: 3000 }),
 ) {
   const { id } = await queue.put("work", options);
   const job = await queue.take();
@@ -88,7 +88,7 @@ describe("job", () => {
 
   test("a settlement that was not applied may be tried again", async () => {
     const t = new TestBackend();
-    const { queue, job } = await taken(t, {}, t.queue<unknown>({ lease: "1h", deadline: 1000 }));
+    const { queue, job } = await taken(t, {}, t.queue({ lease: "1h", deadline: 1000 }));
     t.always("settle", unavailable);
     const ack = errorOf(job.ack());
     await t.clock.advance(1000);
@@ -321,9 +321,10 @@ describe("lease keeper", () => {
 
   /** The manual clock, with a jump that no timer notices before it is over: as when a handler computes. */
   function block(t: TestBackend, ms: number): void {
-    const { monotonic, now } = t.clock;
-    t.clock.monotonic = () => monotonic.call(t.clock) + ms;
-    t.clock.now = () => now.call(t.clock) + ms;
+    const monotonic = t.clock.monotonic.bind(t.clock);
+    const now = t.clock.now.bind(t.clock);
+    t.clock.monotonic = () => monotonic() + ms;
+    t.clock.now = () => now() + ms;
   }
 
   test("tells a blocked event loop, and that it cost the lease", async () => {

@@ -444,7 +444,9 @@ describe("closing a worker", () => {
     await queue.put(1);
     let reason: unknown;
     const worker = queue.work((job) => {
-      job.signal.addEventListener("abort", () => (reason = job.signal.reason));
+      job.signal.addEventListener("abort", () => {
+        reason = job.signal.reason;
+      });
       return new Promise(() => undefined);
     });
     await t.clock.advance(10);
@@ -568,6 +570,9 @@ describe("health", () => {
     t.always("take", unavailable);
     await t.clock.advance(8000);
     expect((await worker.health()).reason).toMatch(/the last \d+ takes failed/);
+    t.always("take", undefined);
+    await t.clock.advance(8000);
+    expect((await worker.health()).ok).toBe(true);
   });
 
   test("says when all slots have been taken for longer than a lease", async () => {
