@@ -447,11 +447,7 @@ export class SnapshotBackend implements Backend {
       this.#contents ??= await this.#load();
       this.#closed = false;
       // `rename` replaces the file at once, but nothing makes the disk keep it: it survives the process, not the machine.
-      return {
-        durability: "process",
-        store: "snapshot file",
-        warnings: ["the file is not synced: power cuts may lose jobs"],
-      };
+      return { durability: "process", store: "snapshot file", warnings: [] };
     });
   }
 

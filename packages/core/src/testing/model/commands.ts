@@ -11,7 +11,7 @@ import type { Arbitrary, FastCheck } from "./fast-check.ts";
 export type Span = number;
 
 /** How many spans there are. */
-export const SPANS = 7;
+const SPANS = 7;
 
 /** One job to put. */
 export interface JobSpec {
