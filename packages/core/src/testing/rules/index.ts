@@ -22,12 +22,12 @@ import { stats } from "./stats.ts";
 import { read } from "./read.ts";
 import { payloads } from "./payloads.ts";
 import { names } from "./names.ts";
-import { wait } from "./wait.ts";
 import { batch } from "./batch.ts";
+import { wait } from "./wait.ts";
 import { concurrency } from "./concurrency.ts";
-import { lifecycle } from "./lifecycle.ts";
 import { faults } from "./faults.ts";
 import { restart } from "./restart.ts";
+import { lifecycle } from "./lifecycle.ts";
 import { errors } from "./errors.ts";
 
-export const rules: readonly Rule[] = [...put, ...take, ...order, ...priority, ...urgent, ...delay, ...ttl, ...lease, ...fence, ...settle, ...attempts, ...bury, ...remove, ...keys, ...groups, ...capacity, ...results, ...pause, ...stats, ...read, ...payloads, ...names, ...wait, ...batch, ...concurrency, ...lifecycle, ...faults, ...restart, ...errors];
+export const rules: readonly Rule[] = [...put, ...take, ...order, ...priority, ...urgent, ...delay, ...ttl, ...lease, ...fence, ...settle, ...attempts, ...bury, ...remove, ...keys, ...groups, ...capacity, ...results, ...pause, ...stats, ...read, ...payloads, ...names, ...batch, ...wait, ...concurrency, ...faults, ...restart, ...lifecycle, ...errors];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { texts } from "../jobs.ts";
 import { LONGEST_NAMES, ODD_NAMES } from "../odd-names.ts";
 import type { Rule, RuleContext } from "../rule.ts";
-import { job, seam } from "../seam-queue.ts";
+import { job, seam, type SeamQueue } from "../seam-queue.ts";
 
 /** Queues of these names, each with one job that carries the name. */
 async function queuesNamed(t: RuleContext, names: readonly string[]) {
@@ -14,12 +14,14 @@ async function queuesNamed(t: RuleContext, names: readonly string[]) {
 
 /** Every queue gives out the job that was put there, and nothing else. */
 async function assertApart(t: RuleContext, names: readonly string[]): Promise<void> {
-  for (const q of await queuesNamed(t, names)) {
+  const queues = await queuesNamed(t, names);
+  const drain = async (q: SeamQueue): Promise<void> => {
     const taken = await q.take(names.length);
     const what = `queue ${JSON.stringify(q.name)}`;
     assert.deepEqual(texts(taken), [q.name], `${what} gave out other jobs than its own`);
     for (const one of taken) assert.equal(await q.ack(one), "gone", what);
-  }
+  };
+  await Promise.all(queues.map(drain));
 }
 
 export const names: readonly Rule[] = [
