@@ -6,6 +6,10 @@ import { fileCapabilities } from "../src/capabilities.ts";
 import { type FileOptions, resolveOptions } from "../src/options.ts";
 import { folder } from "./support.ts";
 
+/** Time passes in steps of this many milliseconds, or 400 steps when that is longer. */
+const STEP = 25;
+const MOST_STEPS = 400;
+
 /** A harness for stores with these options. */
 export function fileHarness(name: string, options: Omit<FileOptions, "path" | "clock"> = {}): Harness {
   return {
@@ -15,13 +19,21 @@ export function fileHarness(name: string, options: Omit<FileOptions, "path" | "c
       const clock = new ManualClock();
       const tmp = await folder();
       const store = new FileBackend(resolveOptions({ ...options, path: tmp.path, clock }));
+      const calls = new Calls();
       const faults = new SeamFaults({ restart: () => store.crash() });
-      const backend: Backend = faults.wrap(store);
+      const backend: Backend = faults.wrap(calls.count(store));
       return {
         clock,
         faults,
         connect: () => backend,
-        pass: (ms) => clock.advance(ms),
+        async pass(ms) {
+          const step = Math.max(STEP, ms / MOST_STEPS);
+          for (let left = ms; left > 0; left -= step) {
+            await calls.quiet();
+            await clock.advance(Math.min(step, left));
+          }
+          await calls.quiet();
+        },
         async close() {
           await store.close();
           await tmp[Symbol.asyncDispose]();
@@ -29,4 +41,44 @@ export function fileHarness(name: string, options: Omit<FileOptions, "path" | "c
       };
     },
   };
+}
+
+/** The calls that the store is working on. The disk takes real time, of which a manual clock knows nothing: it stands still until they are through. */
+class Calls {
+  readonly #running = new Set<Promise<unknown>>();
+
+  /** The same store, its calls counted; but for `wait`, which does wait for the clock. */
+  count(store: FileBackend): Backend {
+    const counted = <P extends unknown[], R>(call: (...params: P) => Promise<R>) => {
+      return (...params: P): Promise<R> => this.#note(call.apply(store, params));
+    };
+    return {
+      name: store.name,
+      capabilities: store.capabilities,
+      open: counted(store.open),
+      close: counted(store.close),
+      put: counted(store.put),
+      take: counted(store.take),
+      settle: counted(store.settle),
+      touch: counted(store.touch),
+      read: counted(store.read),
+      control: counted(store.control),
+      stats: counted(store.stats),
+      queues: counted(store.queues),
+      wait: (params) => store.wait(params),
+    };
+  }
+
+  async quiet(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+
+  #note<R>(call: Promise<R>): Promise<R> {
+    const end = (): void => {
+      this.#running.delete(call);
+    };
+    this.#running.add(call);
+    call.then(end, end);
+    return call;
+  }
 }
