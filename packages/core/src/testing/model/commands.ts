@@ -95,12 +95,12 @@ function command(fc: FastCheck, { capabilities, events }: Allowed): Arbitrary<Co
     weigh(4, few(fc, back), (jobs) => ({ type: "find", jobs })),
     weigh(10, fc.record({ state: fc.constantFrom(...JOB_STATES), limit }), (fields) => ({ type: "list", ...fields })),
     weigh(45, span, (span) => ({ type: "pass", span })),
-    weigh(12, back, (call) => ({ type: "repeat", call })),
+    weigh(20, back, (call) => ({ type: "repeat", call })),
     plain(10, "stats"),
     plain(2, "truncate"),
-    plain(2, "pause"),
-    plain(4, "resume"),
-    ...events.map((event) => plain(2, event)),
+    plain(4, "pause"),
+    plain(6, "resume"),
+    ...events.map((event) => plain(5, event)),
   );
 }
 
