@@ -9,6 +9,7 @@
  * A try that did not answer in time is not forgotten: every try asks the same, so an answer that comes late is as good as any, and ends
  * the call. One that comes after the call has failed goes to `late`.
  */
+import type { Backend } from "./backend.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { isPqError, PqError } from "./errors.ts";
 import { random } from "./id.ts";
@@ -24,12 +25,10 @@ export interface CallPolicy {
 
 /** A call. */
 export interface CallSpec<T> {
-  /** For messages: `redis: put`. */
-  readonly what: string;
+  /** For messages. */
+  readonly name: string;
   /** May it change anything? A call that does not is never of unknown outcome. */
   readonly mutates: boolean;
-  /** After a try of unknown outcome, no other is begun so many ms after the first: the store may have forgotten the request. */
-  readonly repeatWindow: number;
   /** Only one try. */
   readonly once?: boolean;
   readonly invoke: () => Promise<T>;
@@ -54,15 +53,20 @@ const SAYS_NOTHING_OF_EARLIER_TRIES: ReadonlySet<string> = new Set([
 ]);
 
 /** Make the call. */
-export function attempt<T>(spec: CallSpec<T>, policy: CallPolicy): Promise<T> {
-  return new Promise((resolve, reject) => new Attempts(spec, policy, resolve, reject).begin());
+export function attempt<T>(backend: Backend, spec: CallSpec<T>, policy: CallPolicy): Promise<T> {
+  return new Promise((resolve, reject) => new Attempts(backend, spec, policy, { resolve, reject }).begin());
+}
+
+interface Settle<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: PqError) => void;
 }
 
 class Attempts<T> {
+  readonly #backend: Backend;
   readonly #spec: CallSpec<T>;
   readonly #policy: CallPolicy;
-  readonly #resolve: (value: T) => void;
-  readonly #reject: (error: PqError) => void;
+  readonly #settle: Settle<T>;
   readonly #start: number;
   #timer: Timer | undefined;
   #tries = 0;
@@ -71,11 +75,11 @@ class Attempts<T> {
   #unsure = false;
   #over = false;
 
-  constructor(spec: CallSpec<T>, policy: CallPolicy, resolve: (value: T) => void, reject: (error: PqError) => void) {
+  constructor(backend: Backend, spec: CallSpec<T>, policy: CallPolicy, settle: Settle<T>) {
+    this.#backend = backend;
     this.#spec = spec;
     this.#policy = policy;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#settle = settle;
     this.#start = policy.clock.monotonic();
   }
 
@@ -103,7 +107,7 @@ class Attempts<T> {
       return;
     }
     this.#end();
-    this.#resolve(this.#spec.accept?.(value, this.#unsure) ?? value);
+    this.#settle.resolve(this.#spec.accept?.(value, this.#unsure) ?? value);
   }
 
   #failed(number: number, error: unknown): void {
@@ -119,14 +123,16 @@ class Attempts<T> {
 
   #mayTryAgain({ code }: PqError, pause: number): boolean {
     if (this.#spec.once === true || (code !== "UNAVAILABLE" && code !== "OUTCOME_UNKNOWN")) return false;
-    const safe = !this.#unsure || this.#policy.deadline - this.#left() + pause < this.#spec.repeatWindow;
+    // After a try of unknown outcome, none is begun once the store may have forgotten the request.
+    const window = this.#backend.capabilities.repeatWindow.ms;
+    const safe = !this.#unsure || this.#policy.deadline - this.#left() + pause < window;
     return safe && pause < this.#left();
   }
 
   #fail(failure: PqError): void {
     this.#end();
     const hides = this.#unsure && SAYS_NOTHING_OF_EARLIER_TRIES.has(failure.code);
-    this.#reject(hides ? new PqError("OUTCOME_UNKNOWN", failure.message, { cause: failure }) : failure);
+    this.#settle.reject(hides ? new PqError("OUTCOME_UNKNOWN", failure.message, { cause: failure }) : failure);
   }
 
   #end(): void {
@@ -139,16 +145,23 @@ class Attempts<T> {
     return this.#start + this.#policy.deadline - this.#policy.clock.monotonic();
   }
 
+  get #what(): string {
+    return `${this.#backend.name}: ${this.#spec.name}`;
+  }
+
   /** The error as the contract knows it. A backend that rejects with something else leaves open what it did. */
   #named(error: unknown): PqError {
-    const { what, mutates } = this.#spec;
+    const { mutates } = this.#spec;
     const unknown = mutates ? "OUTCOME_UNKNOWN" : "UNAVAILABLE";
-    if (!isPqError(error)) return new PqError(unknown, `${what} failed in an unexpected way`, { cause: error });
+    if (!isPqError(error)) return new PqError(unknown, `${this.#what} failed in an unexpected way`, { cause: error });
     return error.code === "OUTCOME_UNKNOWN" && !mutates ? new PqError(unknown, error.message, { cause: error }) : error;
   }
 
   #noAnswer(ms: number): PqError {
-    const { what, mutates } = this.#spec;
-    return new PqError(mutates ? "OUTCOME_UNKNOWN" : "UNAVAILABLE", `${what}: no answer within ${Math.ceil(ms)} ms`);
+    const { mutates } = this.#spec;
+    return new PqError(
+      mutates ? "OUTCOME_UNKNOWN" : "UNAVAILABLE",
+      `${this.#what}: no answer within ${Math.ceil(ms)} ms`,
+    );
   }
 }

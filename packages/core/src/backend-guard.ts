@@ -11,9 +11,6 @@ import { PqError } from "./errors.ts";
 const OPEN_DEADLINE = 60_000;
 const CLOSE_DEADLINE = 15_000;
 
-/** A call as its caller describes it. */
-export type GuardedCall<T> = Omit<CallSpec<T>, "what" | "repeatWindow"> & { readonly name: string };
-
 const guards = new WeakMap<Backend, BackendGuard>();
 
 /** The guard of a backend. */
@@ -48,12 +45,12 @@ export class BackendGuard {
     if (this.#guarantees !== undefined) return this.#guarantees;
     const invoke = (): Promise<Guarantees> => this.#open(policy);
     const patient = { ...policy, attemptTimeout: policy.deadline };
-    return attempt({ ...this.#spec({ name: "open", mutates: false, invoke }) }, patient);
+    return attempt(this.backend, { name: "open", mutates: false, invoke }, patient);
   }
 
   /** Make a call; the backend is open. */
-  call<T>(call: GuardedCall<T>, policy: CallPolicy): Promise<T> {
-    return attempt(this.#spec(call), policy);
+  call<T>(call: CallSpec<T>, policy: CallPolicy): Promise<T> {
+    return attempt(this.backend, call, policy);
   }
 
   /** Warn about the settings, once for each. */
@@ -85,8 +82,8 @@ export class BackendGuard {
     await this.#closing?.catch(() => undefined);
     const report = (event: BackendEvent): void => void this.events.emit("backend", event);
     const invoke = (): Promise<Guarantees> => this.backend.open({ report });
-    const spec = this.#spec({ name: "open", mutates: false, once: true, invoke });
-    const found = await attempt(spec, { clock, deadline: OPEN_DEADLINE, attemptTimeout: OPEN_DEADLINE });
+    const spec = { name: "open", mutates: false, once: true, invoke };
+    const found = await attempt(this.backend, spec, { clock, deadline: OPEN_DEADLINE, attemptTimeout: OPEN_DEADLINE });
     // All users may have left meanwhile; what was opened is closed by `leave`, which waits for this.
     this.#guarantees = found;
     return found;
@@ -98,13 +95,8 @@ export class BackendGuard {
       this.#guarantees = undefined;
       await this.backend.close();
     };
-    const spec = this.#spec({ name: "close", mutates: false, once: true, invoke });
-    await attempt(spec, { clock, deadline: CLOSE_DEADLINE, attemptTimeout: CLOSE_DEADLINE });
-  }
-
-  #spec<T>(call: GuardedCall<T>): CallSpec<T> {
-    const { name, ...rest } = call;
-    return { ...rest, what: `${this.backend.name}: ${name}`, repeatWindow: this.backend.capabilities.repeatWindow.ms };
+    const spec = { name: "close", mutates: false, once: true, invoke };
+    await attempt(this.backend, spec, { clock, deadline: CLOSE_DEADLINE, attemptTimeout: CLOSE_DEADLINE });
   }
 }
 

@@ -80,34 +80,24 @@ export async function settleAfter<Out>(
   const known = inside.lease(job).lost;
   try {
     const own = inside.settling(job);
-    if (own !== undefined) {
-      const outcome = await own;
-      return endOf(inside.how(job), outcome, end);
-    }
+    if (own !== undefined) return endOf(inside.how(job), await own, end);
     if (end.type !== "returned") return endOf("fail", await inside.fail(job, end.error, backoff), end);
-    return await acked(job, end.value, backoff);
+    await inside.ack(job, end.value);
+    return COMPLETED;
   } catch (error) {
-    return isPqError(error, "LEASE_LOST") ? { type: "lost", known } : { type: "unsettled", error };
+    if (isPqError(error, "LEASE_LOST")) return { type: "lost", known };
+    if (end.type !== "returned") return { type: "unsettled", error };
+    // A result that cannot be stored fails the job, since nobody would ever get it.
+    if (isPqError(error, "INVALID_PAYLOAD") || isPqError(error, "PAYLOAD_TOO_LARGE")) {
+      return settleAfter(job, { type: "threw", error }, backoff);
+    }
+    // Certainly not applied, and the work is done: go on while the lease lasts. The call itself has waited long enough.
+    if (isPqError(error, "UNAVAILABLE") && job.holdsLease()) return settleAfter(job, end, backoff);
+    return { type: "unsettled", error };
   }
 }
 
-/** Ack; a result that cannot be stored fails the job, since nobody would ever get it. */
-async function acked<Out>(job: Job<Out>, value: unknown, backoff: Backoff | BackoffFunction): Promise<JobEnd> {
-  const inside = jobInside();
-  for (;;) {
-    try {
-      await inside.ack(job, value);
-      return { type: "completed" };
-    } catch (error) {
-      if (isPqError(error, "INVALID_PAYLOAD") || isPqError(error, "PAYLOAD_TOO_LARGE")) {
-        const outcome = await inside.fail(job, error, backoff);
-        return { type: "failed", error, buried: outcome === "buried" };
-      }
-      // Certainly not applied, and the work is done: go on while the lease lasts. The call itself has waited long enough.
-      if (!isPqError(error, "UNAVAILABLE") || !job.holdsLease()) throw error;
-    }
-  }
-}
+const COMPLETED: JobEnd = Object.freeze({ type: "completed" });
 
 function endOf(how: string | undefined, outcome: SettleOutcome, end: HandlerEnd): JobEnd {
   const error = end.type === "returned" ? undefined : end.error;

@@ -123,18 +123,18 @@ export class Job<Out = unknown> implements AsyncDisposable {
 
   /** Done. The result is kept when the job was put with `keepResult`. */
   async ack(result?: unknown): Promise<void> {
-    await this.#settle("ack", () => ({ ...this.#proof(), type: "ack", result: this.#resultBytes(result) }));
+    await this.#settle("ack", { ...this.#proof(), type: "ack", result: this.#resultBytes(result) });
   }
 
   /** Give the job back unharmed: the attempt does not count. It is ready at once, or after `delay`, before the undelivered jobs of its priority. */
   async release(options: { readonly delay?: Duration } = {}): Promise<void> {
     const delay = parseDuration(options.delay ?? 0, "delay");
-    await this.#settle("release", () => ({ ...this.#proof(), type: "release", delay }));
+    await this.#settle("release", { ...this.#proof(), type: "release", delay });
   }
 
   /** Give the job back to the end of its priority: the attempt does not count. */
   async requeue(): Promise<void> {
-    await this.#settle("requeue", () => ({ ...this.#proof(), type: "requeue" }));
+    await this.#settle("requeue", { ...this.#proof(), type: "requeue" });
   }
 
   /**
@@ -148,11 +148,11 @@ export class Job<Out = unknown> implements AsyncDisposable {
 
   /** Put the job aside for an operator, whatever attempts are left. */
   async bury(error?: unknown): Promise<void> {
-    await this.#settle("bury", () => ({
+    await this.#settle("bury", {
       ...this.#proof(),
       type: "bury",
       error: error === undefined ? null : errorText(error),
-    }));
+    });
   }
 
   /** Extend the lease to so long from now (default: its duration). Never shortens it. Rejects with `LEASE_LOST`. */
@@ -202,13 +202,13 @@ export class Job<Out = unknown> implements AsyncDisposable {
     return this.#host.encode(result, "the result");
   }
 
-  #fail(error: unknown, backoff: Backoff | BackoffFunction, given?: number): Promise<SettleOutcome> {
+  async #fail(error: unknown, backoff: Backoff | BackoffFunction, given?: number): Promise<SettleOutcome> {
     if (isUnrecoverable(error)) {
-      return this.#settle("fail", () => ({ ...this.#proof(), type: "bury", error: errorText(error) }));
+      return this.#settle("fail", { ...this.#proof(), type: "bury", error: errorText(error) });
     }
     const own = readHeaders(this.#delivered.headers).backoff;
     const delay = given ?? this.#delayAfter(own ?? backoff, error);
-    return this.#settle("fail", () => ({ ...this.#proof(), type: "fail", delay, error: errorText(error) }));
+    return this.#settle("fail", { ...this.#proof(), type: "fail", delay, error: errorText(error) });
   }
 
   #delayAfter(backoff: Backoff | BackoffFunction, error: unknown): number {
@@ -229,10 +229,9 @@ export class Job<Out = unknown> implements AsyncDisposable {
     }
   }
 
-  async #settle(how: SettleType, make: () => Settlement): Promise<SettleOutcome> {
+  /** Throws, like what makes the settlement: callers are async. */
+  #settle(how: SettleType, item: Settlement): Promise<SettleOutcome> {
     if (this.#state !== "held") throw this.#tooLate(how);
-    // Encoding may throw, and then nothing was done.
-    const item = make();
     this.#state = "settling";
     this.#how = how;
     this.#lease.settling = true;
@@ -279,8 +278,10 @@ export class Job<Out = unknown> implements AsyncDisposable {
       settling: (job) => job.#settling,
       how: (job) => job.#how,
       fail: (job, error, backoff) => job.#fail(error, backoff),
-      ack: (job, result) =>
-        job.#settle("ack", () => ({ ...job.#proof(), type: "ack", result: job.#resultBytes(result) })),
+      ack: (job, result) => {
+        const { id, fence } = job.#lease;
+        return job.#settle("ack", { id, fence, type: "ack", result: job.#resultBytes(result) });
+      },
       host: (job) => job.#host,
     };
   }

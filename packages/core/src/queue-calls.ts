@@ -1,5 +1,5 @@
 /** The store's operations on one queue: guarded, batched, traced. What users see (queue, worker, job) is built on these. */
-import type { CallPolicy } from "./attempts.ts";
+import type { CallPolicy, CallSpec } from "./attempts.ts";
 import type {
   ControlParams,
   ControlResult,
@@ -12,7 +12,7 @@ import type {
   Settlement,
   Touch,
 } from "./backend.ts";
-import { BackendGuard, closedError, type GuardedCall } from "./backend-guard.ts";
+import { BackendGuard, closedError } from "./backend-guard.ts";
 import { Batcher } from "./batcher.ts";
 import { PqError } from "./errors.ts";
 import { newRequestId } from "./id.ts";
@@ -224,53 +224,61 @@ export class QueueCalls {
     );
   }
 
-  async #put(jobs: readonly NewJob[], partial: boolean, deadline: number): Promise<readonly PutOutcome[]> {
+  #put(jobs: readonly NewJob[], partial: boolean, deadline: number): Promise<readonly PutOutcome[]> {
     const { backend, maxSize } = this.#options;
     const params = { request: newRequestId(), queue: this.name, jobs, maxSize, partial };
-    const call: GuardedCall<readonly PutOutcome[]> = {
+    const call: CallSpec<readonly PutOutcome[]> = {
       name: "put",
       mutates: true,
       invoke: () => backend.put(params),
       accept: (outcomes, unsure) =>
         unsure ? outcomes.map((outcome, index) => ownPut(outcome, jobs[index])) : outcomes,
     };
-    return this.#call("put", jobs.length, call, { ...this.policy, deadline });
+    return this.#call("put", jobs.length, call, this.#until(deadline));
   }
 
   #settle(items: readonly Settlement[], deadline: number): Promise<readonly SettleOutcome[]> {
     const { backend } = this.#options;
     const params = { request: newRequestId(), queue: this.name, items };
     const call = { name: "settle", mutates: true, invoke: () => backend.settle(params) };
-    return this.#call("settle", items.length, call, { ...this.policy, deadline });
+    return this.#call("settle", items.length, call, this.#until(deadline));
   }
 
   #touch(items: readonly Touch[], deadline: number): Promise<readonly boolean[]> {
     const { backend } = this.#options;
     const params = { request: newRequestId(), queue: this.name, items };
     const call = { name: "touch", mutates: true, invoke: () => backend.touch(params) };
-    return this.#call("touch", items.length, call, { ...this.policy, deadline });
+    return this.#call("touch", items.length, call, this.#until(deadline));
   }
 
-  async #call<T>(
+  #call<T>(
     name: TraceName,
     count: number | undefined,
-    call: GuardedCall<T>,
+    call: CallSpec<T>,
     policy: CallPolicy = this.policy,
   ): Promise<T> {
     if (!traced(name)) return this.#guarded(call, policy);
-    const { backend } = this.#options;
     const context: TraceContext = {
       queue: this.name,
-      backend: backend.name,
+      backend: this.#options.backend.name,
       type: call.name,
       ...(count !== undefined && { count }),
     };
     return trace(name, context, () => this.#guarded(call, policy));
   }
 
+  #guarded<T>(call: CallSpec<T>, policy: CallPolicy): Promise<T> {
+    return this.#open ? this.#guard.call(call, policy) : this.#openFor(call, policy);
+  }
+
+  /** The policy for a call of which so much time is left. */
+  #until(deadline: number): CallPolicy {
+    const { clock, attemptTimeout } = this.policy;
+    return { clock, attemptTimeout, deadline };
+  }
+
   /** Opening counts against the deadline of the call that needs it. */
-  async #guarded<T>(call: GuardedCall<T>, policy: CallPolicy): Promise<T> {
-    if (this.#open) return this.#guard.call(call, policy);
+  async #openFor<T>(call: CallSpec<T>, policy: CallPolicy): Promise<T> {
     const start = policy.clock.monotonic();
     await this.#ready(policy);
     const spent = policy.clock.monotonic() - start;

@@ -108,15 +108,13 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
   }
 
   /** Store a job. Resolves once it has reached the durability in `guarantees`. */
-  async put(payload: In, options?: PutOptions): Promise<PutResult> {
-    const bytes = this.#encode(payload);
-    return this.#putOne(bytes instanceof Promise ? await bytes : bytes, options, false);
+  put(payload: In, options?: PutOptions): Promise<PutResult> {
+    return this.#put(payload, options, false);
   }
 
   /** Store a job before every other, the newest urgent one first. */
-  async urgent(payload: In, options?: UrgentOptions): Promise<PutResult> {
-    const bytes = this.#encode(payload);
-    return this.#putOne(bytes instanceof Promise ? await bytes : bytes, options, true);
+  urgent(payload: In, options?: UrgentOptions): Promise<PutResult> {
+    return this.#put(payload, options, true);
   }
 
   /**
@@ -135,12 +133,13 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     const jobs = ready.map((bytes, index) => this.#maker.make(bytes, each(payloads[index] as In, index), false));
     if (jobs.length === 0) return [];
     this.#maker.checkBatch(jobs);
-    const shared = typeof options === "function" ? {} : (options ?? {});
+    const shared = typeof options === "function" ? undefined : options;
+    shared?.signal?.throwIfAborted();
     const store = async (): Promise<readonly PutOutcome[] | undefined> => {
       const outcomes = await this.#calls.putAll(jobs);
-      return outcomes.some(({ status }) => status === "full") ? undefined : outcomes;
+      return outcomes.every(roomOrNot) ? outcomes : undefined;
     };
-    const outcomes = await this.#whenRoom(store, shared);
+    const outcomes = (await store()) ?? (await this.#whenRoom(store, shared));
     return jobs.map((job, index) => resultOf(job, outcomes[index]));
   }
 
@@ -322,19 +321,18 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     return valid instanceof Promise ? valid.then(encode) : encode();
   }
 
-  async #putOne(payload: Uint8Array, options: PutOptions | undefined, urgent: boolean): Promise<PutResult> {
-    const job = this.#maker.make(payload, options, urgent);
-    const store = async (): Promise<PutOutcome | undefined> => {
-      const outcome = await this.#calls.put(job);
-      return outcome.status === "full" ? undefined : outcome;
-    };
-    return resultOf(job, await this.#whenRoom(store, options));
+  async #put(payload: In, options: PutOptions | undefined, urgent: boolean): Promise<PutResult> {
+    const encoded = this.#encode(payload);
+    const job = this.#maker.make(encoded instanceof Promise ? await encoded : encoded, options, urgent);
+    options?.signal?.throwIfAborted();
+    const outcome = await this.#calls.put(job);
+    if (outcome.status !== "full") return resultOf(job, outcome);
+    const again = async (): Promise<PutOutcome | undefined> => roomOrNot(await this.#calls.put(job));
+    return resultOf(job, await this.#whenRoom(again, options));
   }
 
+  /** Nothing was stored, for want of room: look again until there is some. */
   async #whenRoom<T>(store: () => Promise<T | undefined>, options: PutOptions | undefined): Promise<T> {
-    options?.signal?.throwIfAborted();
-    const first = await store();
-    if (first !== undefined) return first;
     const timeout = parseDuration(options?.timeout ?? this.#options.defaults.timeout ?? 0, "timeout");
     const later = timeout === 0 ? undefined : await this.#look(store, timeout, options?.signal);
     if (later !== undefined) return later;
@@ -348,6 +346,10 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
   ): Promise<T | undefined> {
     return lookUntil(look, { clock: this.#options.policy.clock, timeout, signals: [signal, this.#stop.signal] });
   }
+}
+
+function roomOrNot(outcome: PutOutcome): PutOutcome | undefined {
+  return outcome.status === "full" ? undefined : outcome;
 }
 
 function resultOf(job: NewJob, outcome: PutOutcome | undefined): PutResult {

@@ -119,13 +119,15 @@ export class TakeHub {
     let failures = 0;
     let blanks = 0;
     while (this.#waiters.size > 0) {
+      const began = this.#clock.monotonic();
       const woken = await this.#waitOnce();
       failures = woken ? 0 : failures + 1;
       if (failures > 0) await this.#pause(Math.min(100 * 2 ** (failures - 1), LONGEST_PAUSE));
       if (this.#waiters.size === 0) break;
+      // Others may have been quicker now and then; a store that wakes for nothing, soon and always, must not make this a busy loop.
+      const soon = this.#clock.monotonic() - began < LONGEST_LULL;
       const found = await this.#serve();
-      blanks = found ? 0 : blanks + 1;
-      // Others may have been quicker now and then; a store that wakes for nothing must not make this a busy loop.
+      blanks = found || !soon ? 0 : blanks + 1;
       if (blanks > 2) await this.#pause(Math.min(2 ** (blanks - 3), LONGEST_LULL));
     }
     this.#watching = false;

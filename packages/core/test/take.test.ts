@@ -165,6 +165,19 @@ describe("a waiting take", () => {
     await take;
   });
 
+  test("is as quick after a long idle time as at its beginning", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue();
+    const seen: unknown[] = [];
+    queue.work((job) => void seen.push(job.payload));
+    for (let n = 0; n < 40; n++) {
+      await t.clock.advance(4000 + n * 25);
+      await queue.put(n);
+      await turns();
+      expect(seen.length).toBe(n + 1);
+    }
+  });
+
   test("a wait that fails is only slower", async () => {
     const t = new TestBackend();
     await using queue = t.queue();
