@@ -61,11 +61,12 @@ export async function modelTest(
     await test.open();
     const result = await test.check(fc);
     if (result.failed) throw failure(harness.name, result);
-    return test.report(result.numRuns);
-  } finally {
-    await test.close();
-    await store.close();
+  } catch (error) {
+    await test.close().catch(() => undefined); // what went wrong first matters more
+    throw error;
   }
+  await test.close();
+  return test.report();
 }
 
 /** One store, on which sequence after sequence runs, each on a queue of its own. */
@@ -99,25 +100,29 @@ class ModelTest {
 
   async close(): Promise<void> {
     for (const connection of this.#connections) await connection.close();
+    await this.#store.close();
   }
 
   async check(fc: FastCheck): Promise<CheckResult> {
     const { runs = 100, commands = 60, shrink = !this.#realTime, seed, path } = this.#options;
     const allowed = { capabilities: this.#harness.capabilities, events: this.#events() };
-    const lanes = fc.array(sequences(fc, allowed, commands), { minLength: 1, maxLength: this.#lanes, size: "max" });
+    const size = { minLength: this.#lanes, maxLength: this.#lanes, size: "max" } as const;
+    const lanes = fc.array(sequences(fc, allowed, commands), size);
     const property = fc.asyncProperty(lanes, async (lanes) => {
-      await Promise.all(lanes.map((lane) => this.#run(lane)));
+      // One that fails waits for the others, so that nothing runs on when the store is closed.
+      const ends = await Promise.allSettled(lanes.map((lane) => this.#run(lane)));
+      for (const end of ends) if (end.status === "rejected") throw end.reason;
     });
     const numRuns = Math.ceil(runs / this.#lanes);
     const again = { ...(seed !== undefined && { seed }), ...(path !== undefined && { path }) };
     return fc.check(property, { numRuns, endOnFailure: !shrink, ...again });
   }
 
-  report(runs: number): ModelTestReport {
+  report(): ModelTestReport {
     if (this.#undecided * 2 > this.#queues) {
       throw new Error(`${this.#undecided} of ${this.#queues} runs were too slow to be decided: give a longer tick`);
     }
-    return { runs, commands: this.#commands, undecided: this.#undecided };
+    return { runs: this.#queues, commands: this.#commands, undecided: this.#undecided };
   }
 
   async #run(commands: readonly Command[]): Promise<void> {
