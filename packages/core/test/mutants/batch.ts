@@ -65,6 +65,21 @@ export const batch: readonly Mutant[] = [
       }),
   },
   {
+    rule: "batch.repeated-take-keeps-its-order",
+    bug: "gives the jobs of a repeated take backwards",
+    wrap(backend) {
+      const seen = new Set<string>();
+      return override(backend, {
+        async take(params) {
+          const taken = await backend.take(params);
+          const repeated = seen.has(params.request);
+          seen.add(params.request);
+          return repeated ? taken.toReversed() : taken;
+        },
+      });
+    },
+  },
+  {
     rule: "batch.settle-each-by-itself",
     bug: "stops at the first lost lease",
     wrap: (backend) =>

@@ -1,4 +1,4 @@
-import type { Settlement } from "../../src/backend.ts";
+import type { ControlParams, ControlResult, Settlement, SettleOutcome } from "../../src/backend.ts";
 import { systemClock } from "../../src/clock.ts";
 import { newJobId } from "../../src/id.ts";
 import type { Due, JobState, NewJob } from "../../src/job.ts";
@@ -138,6 +138,38 @@ export const delay: readonly Mutant[] = [
     rule: "delay.until-a-moment",
     bug: "delivers a job for a moment at once",
     queue: due((due) => ("at" in due ? { in: 0 } : due)),
+  },
+  {
+    rule: "delay.before-later-requeues",
+    bug: "settles before it looks what fell due",
+    queue: () =>
+      new (class extends ReferenceQueue {
+        override settle(items: readonly Settlement[], now: number): SettleOutcome[] {
+          return items.map((item) => {
+            const entry = this.holder(item, now);
+            return entry === undefined ? "lost" : this.settleOne(entry, item, now);
+          });
+        }
+      })(),
+  },
+  {
+    rule: "delay.before-later-requeues",
+    bug: "kicks and digs before it looks what fell due",
+    queue: () =>
+      new (class extends ReferenceQueue {
+        #acting = false;
+
+        override control(params: ControlParams, now: number): ControlResult {
+          this.#acting = true;
+          const result = super.control(params, now);
+          this.#acting = false;
+          return result;
+        }
+
+        override catchUp(now: number): void {
+          if (!this.#acting) super.catchUp(now);
+        }
+      })(),
   },
   { rule: "delay.fast-producer", bug: "goes by the clock of the producer's machine", ...producersClock(CENTURY) },
   { rule: "delay.slow-producer", bug: "goes by the clock of the producer's machine", ...producersClock(-CENTURY) },

@@ -153,6 +153,13 @@ export const groups: readonly Mutant[] = [
     queue: delivers(headsByPriority),
   },
   {
+    rule: "groups.returned-before-freed",
+    bug: "goes by position alone",
+    queue: delivers((entries) =>
+      deliverable(entries).toSorted((a, b) => a.priority - b.priority || (a.position ?? 0) - (b.position ?? 0)),
+    ),
+  },
+  {
     rule: "groups.urgent-member-is-head",
     bug: "an urgent member is the last of its group",
     queue: () => new UrgentAtTheEnd(),

@@ -74,6 +74,18 @@ export const batch: readonly Rule[] = [
     },
   },
   {
+    id: "batch.repeated-take-keeps-its-order",
+    title: "a take of many that is repeated gives its jobs in the order of the first time",
+    promise: "P4",
+    async run(t) {
+      const q = await seam(t);
+      await q.put(...[3, 1, 4, 0, 2].map((priority) => job(`${priority}`, { priority })));
+      const params = { request: newRequestId(), queue: q.name, limit: 9, lease: LONG };
+      assert.deepEqual(texts(await q.backend.take(params)), ["0", "1", "2", "3", "4"]);
+      assert.deepEqual(texts(await q.backend.take(params)), ["0", "1", "2", "3", "4"]);
+    },
+  },
+  {
     id: "batch.settle-each-by-itself",
     title: "in a settle of many, each is answered in its place, and a lost lease spoils no other",
     promise: "P5",

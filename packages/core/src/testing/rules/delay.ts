@@ -89,6 +89,31 @@ export const delay: readonly Rule[] = [
     },
   },
   {
+    id: "delay.before-later-requeues",
+    title: "a due job is before a job that is requeued, kicked or dug up after it fell due, whoever looks first",
+    promise: "order",
+    async run(t) {
+      const q = await seam(t);
+      await q.put(newJob("requeued"), newJob("kicked"), newJob("dug"));
+      const [requeued, kicked, dug] = await q.take(3);
+      assert.ok(requeued && kicked && dug, "take gave fewer jobs than were ready");
+      await q.bury(kicked);
+      await q.bury(dug);
+      for (const [name, act] of [
+        ["a requeue", () => q.requeue(requeued)],
+        ["a kick", () => q.kick(1)],
+        ["a dig", () => q.dig(dug.id)],
+      ] as const) {
+        await q.put(newJob({ payload: `due before ${name}`, due: { in: 30 } }));
+        await q.passDue(30);
+        await act();
+      }
+      const due = (name: string): string => `due before ${name}`;
+      const order = [due("a requeue"), "requeued", due("a kick"), "kicked", due("a dig"), "dug"];
+      assert.deepEqual(await q.drain(), order);
+    },
+  },
+  {
     id: "delay.due-once", // seeded bug 41
     title: "jobs that fall due while several consumers take are given out once each",
     promise: "P6",

@@ -163,6 +163,21 @@ export const groups: readonly Rule[] = [
     },
   },
   {
+    id: "groups.returned-before-freed",
+    title: "a returned job comes before a group's member that was never delivered, though that was put earlier",
+    promise: "order",
+    needs,
+    async run(t) {
+      const q = await lane(t, "1", "2");
+      await q.put(job("lone"));
+      const head = await q.takeOne("1");
+      await q.release(await q.takeOne("lone"));
+      await q.ack(head);
+      assert.deepEqual(texts(await q.list("ready")), ["lone", "2"], "returned jobs are listed before the others");
+      assert.deepEqual(await q.drain(), ["lone", "2"]);
+    },
+  },
+  {
     id: "groups.urgent-member-is-head",
     title: "an urgent member is the head of its group",
     promise: "order",
