@@ -39,8 +39,8 @@ export class History {
       if (again) report.redelivered++;
       if (done.length > 1) report.twice++;
       if (done.length > 1 && !again) report.unexplained.push(path);
-      if (own.some(({ type }, at) => type === "acked" && own.slice(at + 1).some((line) => line.type === "done")))
-        report.afterAck.push(path);
+      const firstAck = own.findIndex(({ type }) => type === "acked");
+      if (firstAck >= 0 && own.slice(firstAck).some(({ type }) => type === "done")) report.afterAck.push(path);
     }
     return report;
   }

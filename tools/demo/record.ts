@@ -5,7 +5,7 @@ import { writeSync } from "node:fs";
 const PIPE = 3;
 
 /** The work was done (again). */
-export interface Done {
+interface Done {
   readonly type: "done";
   readonly path: string;
   /** The number of the delivery, from 1. */
@@ -15,7 +15,7 @@ export interface Done {
 }
 
 /** The queue has confirmed it: it must not come again. */
-export interface Acked {
+interface Acked {
   readonly type: "acked";
   readonly path: string;
 }

@@ -21,7 +21,7 @@
  * - **Arrays.** Results stand in the order of the parameters. Do not keep or change parameters after the call settled.
  */
 import type { Capabilities } from "./capabilities.ts";
-import type { BuryReason, DeliveredJob, JobId, JobState, LeaseProof, NewJob, RequestId, StoredJob } from "./job.ts";
+import type { DeliveredJob, JobId, JobState, LeaseProof, NewJob, RequestId, StoredJob } from "./job.ts";
 
 /** What an accepted put has survived, from weak to strong: nothing, the death of the process, of the machine, of a minority of machines. */
 export type Durability = "memory" | "process" | "disk" | "majority";
@@ -277,5 +277,3 @@ export interface Backend {
   /** The names of the queues that ever had a job, in any order. */
   queues(): Promise<readonly string[]>;
 }
-
-export type { BuryReason, DeliveredJob, JobId, JobState, LeaseProof, NewJob, RequestId, StoredJob };
