@@ -13,7 +13,8 @@ export class Extra {
   maxAttempts: number = USUAL_ATTEMPTS;
   /** Delayed: when it is due. Leased: when the lease ends. Done: when the result ends. */
   moment = 0;
-  /** Counts up with each change of state: the order in which jobs came to where they are. */
+  /** When it came into its state, and a number among those that came at the same time. */
+  since = 0;
   order = 0;
   fence = 0;
   lease = 0;

@@ -85,3 +85,17 @@ export async function writeNewFile(path: string, parts: Iterable<Uint8Array>): P
     await closeFile(fd);
   }
 }
+
+/** The first `most` bytes of a file, or all. */
+export async function readFile(path: string, most: number = Infinity): Promise<Buffer> {
+  const fd = await openFile(path, "r");
+  try {
+    const { size } = await new Promise<fs.Stats>((resolve, reject) => {
+      fs.fstat(fd, (error, stat) => (error === null ? resolve(stat) : reject(error)));
+    });
+    const bytes = Buffer.allocUnsafeSlow(Math.min(size, most));
+    return bytes.subarray(0, await readAll(fd, bytes, 0));
+  } finally {
+    await closeFile(fd);
+  }
+}

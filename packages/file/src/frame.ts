@@ -22,6 +22,10 @@
  */
 import { ByteWriter } from "./bytes.ts";
 import { update } from "./crc32c.ts";
+import { giveWay } from "./yield.ts";
+
+/** Places looked at between two pauses when the next frame is searched. */
+const SCAN_SLICE = 64 * 1024;
 
 /** Bytes before the body. */
 export const FRAME_HEADER = 16;
@@ -124,11 +128,13 @@ export class FrameCursor {
     return "frame";
   }
 
-  /** The next offset from `at` on where a whole frame stands, looking at `most` places; `-1`: none among them. */
-  find(at: number, most: number): number {
-    const last = Math.min(at + most, this.bytes.length - FRAME_HEADER + 1);
-    for (let place = at; place < last; place++) if (this.check(place) === "frame") return place;
-    return -1;
+  /** The next place from `at` on where a whole frame stands, or the end of the bytes. Looks in slices. */
+  async nextFrame(at: number): Promise<number> {
+    for (let place = at; place + FRAME_HEADER <= this.bytes.length; place++) {
+      if (this.check(place) === "frame") return place;
+      if (place % SCAN_SLICE === 0) await giveWay();
+    }
+    return this.bytes.length;
   }
 
   #isBlank(at: number): boolean {

@@ -57,7 +57,7 @@ export interface MovedState {
   readonly attempt: number;
   readonly extra: Pick<
     Extra,
-    "moment" | "order" | "fence" | "lease" | "leasedBy" | "buryReason" | "lastError" | "progress" | "result"
+    "moment" | "since" | "order" | "fence" | "lease" | "leasedBy" | "buryReason" | "lastError" | "progress" | "result"
   >;
 }
 
@@ -133,6 +133,7 @@ export function writeState(out: ByteWriter, { state, flags, attempt, extra }: Mo
   out.u8(flags);
   out.u32(attempt);
   out.f64(extra.moment);
+  out.f64(extra.since);
   out.f64(extra.order);
   out.f64(extra.fence);
   out.f64(extra.lease);
@@ -153,6 +154,7 @@ export function readState(input: ByteReader): MovedState {
   const flags = input.u8();
   const attempt = input.u32();
   const moment = input.f64();
+  const since = input.f64();
   const order = input.f64();
   const fence = input.f64();
   const lease = input.f64();
@@ -160,6 +162,7 @@ export function readState(input: ByteReader): MovedState {
   const has = input.u8();
   const extra = {
     moment,
+    since,
     order,
     fence,
     lease,

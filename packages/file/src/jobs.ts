@@ -8,10 +8,14 @@
  */
 import { Extra } from "./extra.ts";
 import { Groups } from "./groups.ts";
+import type { JobRecord, MovedState } from "./job-record.ts";
 import { IdIndex } from "./id-index.ts";
 import { BURIED, DELAYED, DONE, EXTRA, JobTable, LEASED, PENDING, PLACED, READY, RETURNED, URGENT } from "./job-table.ts";
 import { type Compare, SlotList } from "./slot-list.ts";
 import { Usage } from "./usage.ts";
+
+/** Stands for the extra of a job that has none. */
+const NO_EXTRA: Readonly<Extra> = Object.freeze(new Extra());
 
 /** The place of a waiting job, as far as it is compared. */
 export interface Place {
@@ -38,10 +42,10 @@ export class Jobs {
   /** Ready jobs that a take gives out, and ready jobs that wait for their group; by place. */
   readonly ready: SlotList;
   readonly held: SlotList;
-  /** By moment, then order. */
+  /** By moment, then by since when. */
   readonly delayed: SlotList;
   readonly leased: SlotList;
-  /** By order. */
+  /** By since when. */
   readonly buried: SlotList;
   readonly done: SlotList;
   /** Ready, delayed and done jobs that end by themselves, by when. */
@@ -58,13 +62,13 @@ export class Jobs {
     this.#ids = new IdIndex(this.table);
     const byPlace: Compare = (a, b) => this.#comparePlaces(a, b);
     const byMoment: Compare = (a, b) => this.#compareMoments(a, b);
-    const byOrder: Compare = (a, b) => this.extra(a).order - this.extra(b).order || a - b;
+    const bySince: Compare = (a, b) => this.#compareSince(this.extra(a), this.extra(b)) || a - b;
     this.ready = new SlotList(byPlace);
     this.held = new SlotList(byPlace);
     this.delayed = new SlotList(byMoment);
     this.leased = new SlotList(byMoment);
-    this.buried = new SlotList(byOrder);
-    this.done = new SlotList(byOrder);
+    this.buried = new SlotList(bySince);
+    this.done = new SlotList(bySince);
     this.ends = new SlotList((a, b) => (this.endOf(a) ?? 0) - (this.endOf(b) ?? 0) || a - b);
     this.#groups = new Groups(this.table, this, (a, b) => this.#comparePositions(a, b));
   }
@@ -203,6 +207,18 @@ export class Jobs {
     };
   }
 
+  /** What a record has to say of the job so that nothing before it is needed. */
+  snapshot(slot: number): Pick<JobRecord, "time" | "sequence" | "moved"> {
+    const { table } = this;
+    const moved: MovedState = {
+      state: table.state(slot),
+      flags: table.flags(slot),
+      attempt: table.attempt(slot),
+      extra: this.extraIfAny(slot) ?? NO_EXTRA,
+    };
+    return { time: table.time(slot), sequence: table.sequence(slot), moved };
+  }
+
   #count(slot: number, sign: 1 | -1): void {
     const size = this.table.size(slot);
     if (size === 0) return;
@@ -261,6 +277,10 @@ export class Jobs {
   #compareMoments(a: number, b: number): number {
     const extraA = this.extra(a);
     const extraB = this.extra(b);
-    return extraA.moment - extraB.moment || extraA.order - extraB.order || a - b;
+    return extraA.moment - extraB.moment || this.#compareSince(extraA, extraB) || a - b;
+  }
+
+  #compareSince(a: Extra, b: Extra): number {
+    return a.since - b.since || a.order - b.order;
   }
 }

@@ -38,8 +38,8 @@ function cursorOf(queue: QueueState, state: JobState, slot: number): string {
     const { urgent, priority, returned, time, sequence } = queue.jobs.place(slot);
     return [Number(urgent), priority, Number(returned), time, sequence].join(":");
   }
-  const { moment, order } = queue.jobs.extra(slot);
-  return [moment, order].join(":");
+  const { moment, since, order } = queue.jobs.extra(slot);
+  return [moment, since, order].join(":");
 }
 
 /** Ready jobs in the order of their places: those that may be given out and those that wait for their group, merged. */
@@ -65,10 +65,10 @@ function ordered(queue: QueueState, state: Exclude<JobState, "ready">, key: read
   const { jobs } = queue;
   const list: SlotList = jobs[state];
   if (key === null) return list.from(() => 1);
-  const [moment = 0, order = 0] = key;
-  const byOrder = state === "buried" || state === "done";
+  const [moment = 0, since = 0, order = 0] = key;
+  const bySince = state === "buried" || state === "done";
   return list.from((slot) => {
     const extra = jobs.extra(slot);
-    return (byOrder ? 0 : extra.moment - moment) || extra.order - order;
+    return (bySince ? 0 : extra.moment - moment) || extra.since - since || extra.order - order;
   });
 }

@@ -116,12 +116,17 @@ export class Log {
     if (this.#options.durable) await syncData(this.#fd);
   }
 
+  /** Will no entry ever be written again? */
+  get broken(): boolean {
+    return this.#stopped || this.#failure !== undefined;
+  }
+
   /** Throws what every call gets once writing has failed. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Add an entry, written by `write`. */
+  /** Add an entry, written by `write`. Not on a broken log. */
   append<T>(entry: Entry, write: (frames: FrameWriter) => T): T {
     const group = (this.#gathering ??= this.#newGroup());
     const start = group.frames.length;
@@ -156,9 +161,9 @@ export class Log {
   /** Stop at once: what is being written is waited for, what gathers is dropped. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#failure ??= unavailable("the store was stopped");
     await this.idle();
     if (this.#gathering !== undefined) fail(this.#gathering, outcomeUnknown("the store was stopped"));
-    this.#failure ??= unavailable("the store was stopped");
     if (this.#fd >= 0) await closeFile(this.#fd);
     this.#fd = -1;
   }

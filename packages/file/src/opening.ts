@@ -20,7 +20,9 @@ import { Knowledge } from "./replay.ts";
 import { Reserve } from "./reserve.ts";
 import { SegmentFiles } from "./segment-files.ts";
 import { Session } from "./session.ts";
+import type { QueueState } from "./queue-state.ts";
 import { Store } from "./store.ts";
+import { Tidier } from "./tidier.ts";
 import { SEGMENT_HEADER } from "./layout.ts";
 
 /** Take the lock, read what is there, and be ready for calls. */
@@ -53,7 +55,11 @@ async function openLocked(options: ResolvedOptions, layout: Layout, lock: Folder
     await beginEpoch(log, knowledge, recovered);
     const roomy = await reserve.restore();
     const reader = new PayloadReader(files, log.tail, recovered.salt);
-    const store = new Store({ clock: options.clock, knowledge, log, reader, damage, tidy: () => undefined });
+    const store: Store = new Store({ clock: options.clock, knowledge, log, reader, damage, tidy: () => tidier.poke() });
+    const drop = (queue: QueueState, slot: number): Promise<void> => store.drop(queue, slot);
+    const { salt, segments } = recovered;
+    const tidier = new Tidier({ layout, knowledge, log, files, damage, salt, segmentBytes: options.segmentBytes, drop }, segments);
+    tidier.poke();
     const guarantees = await guaranteesOf(options, damage, roomy);
     return new Session({
       store,
@@ -61,7 +67,7 @@ async function openLocked(options: ResolvedOptions, layout: Layout, lock: Folder
       lock,
       log,
       files,
-      stopTidying: async () => undefined,
+      stopTidying: () => tidier.stop(),
       checkpoint: async () => undefined,
     });
   } catch (error) {

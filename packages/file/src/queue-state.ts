@@ -31,6 +31,12 @@ export interface Lease {
   readonly by: RequestId;
 }
 
+/** Since when a job is in its state: a time, and a number among those of the same time. Every logged change has a number of its own. */
+export interface Since {
+  readonly time: number;
+  readonly order: number;
+}
+
 /** The jobs, counters and changes of one queue. */
 export class QueueState {
   readonly name: string;
@@ -41,7 +47,7 @@ export class QueueState {
   readonly takes: Takes = new Takes();
   jobs: Jobs;
   paused = false;
-  /** The last number given to a change of state or a position. */
+  /** The last number given to a logged change or a position. */
   order = 0;
   /** The latest time that a fresh position has: it does not go back when the clock does. */
   freshTime = 0;
@@ -73,7 +79,7 @@ export class QueueState {
     }
     for (let slot = delayed.first(); slot >= 0 && this.#moment(slot) <= now; slot = delayed.first()) {
       if (left-- <= 0) return false;
-      this.#become(slot, READY);
+      this.#fallDue(slot);
     }
     for (let slot = ends.first(); slot >= 0 && (this.jobs.endOf(slot) ?? Infinity) <= now; slot = ends.first()) {
       if (left-- <= 0) return false;
@@ -130,8 +136,9 @@ export class QueueState {
       extra.keepResult = job.keepResult;
       extra.maxAttempts = job.maxAttempts;
       extra.moment = job.dueAt ?? 0;
+      extra.since = job.createdAt;
       extra.order = this.order;
-      if (job.key !== null) jobs.keys.set(job.key, slot);
+      if (job.key !== null && job.moved?.state !== DONE) jobs.keys.set(job.key, slot);
     }
     return slot;
   }
@@ -143,7 +150,7 @@ export class QueueState {
     this.jobs.attach(slot);
   }
 
-  lease(slot: number, { fence, attempt, lease, until, by }: Lease): void {
+  lease(slot: number, { fence, attempt, lease, until, by }: Lease, since: Since): void {
     this.jobs.detach(slot);
     const extra = this.jobs.needExtra(slot);
     extra.fence = fence;
@@ -152,7 +159,7 @@ export class QueueState {
     extra.leasedBy = by;
     this.jobs.table.setAttempt(slot, attempt);
     this.jobs.table.setFlag(slot, PLACED, true);
-    this.#enter(slot, LEASED);
+    this.#enter(slot, LEASED, since);
   }
 
   /** The lease lasts until then. */
@@ -166,41 +173,41 @@ export class QueueState {
   }
 
   /** Back into the queue, to the place it had; at once when `dueAt` is 0. */
-  giveBack(slot: number, attempt: number, dueAt: number): void {
+  giveBack(slot: number, attempt: number, dueAt: number, since: Since): void {
     this.jobs.detach(slot);
     this.jobs.table.setAttempt(slot, attempt);
     this.jobs.table.setFlag(slot, RETURNED, true);
     this.jobs.needExtra(slot).moment = dueAt;
-    this.#enter(slot, dueAt > 0 ? DELAYED : READY);
+    this.#enter(slot, dueAt > 0 ? DELAYED : READY, since);
   }
 
-  /** To the end of its priority. */
-  toTheEnd(slot: number, attempt: number, time: number, sequence: number): void {
+  /** To the end of its priority: what it has become since then is its position. */
+  toTheEnd(slot: number, attempt: number, since: Since): void {
     const { jobs } = this;
     jobs.detach(slot);
     jobs.needExtra(slot).buryReason = null;
     jobs.table.setAttempt(slot, attempt);
     jobs.table.setFlag(slot, URGENT | RETURNED, false);
     jobs.table.setFlag(slot, PLACED, true);
-    jobs.table.setPosition(slot, time, sequence);
-    this.#enter(slot, READY);
+    jobs.table.setPosition(slot, since.time, since.order >>> 0);
+    this.#enter(slot, READY, since);
   }
 
-  bury(slot: number, reason: BuryReason): void {
+  bury(slot: number, reason: BuryReason, since: Since): void {
     this.jobs.detach(slot);
     this.jobs.needExtra(slot).buryReason = reason;
     this.counters.bury++;
-    this.#enter(slot, BURIED);
+    this.#enter(slot, BURIED, since);
   }
 
   /** Done, its result kept until then. It no longer holds its key. */
-  finish(slot: number, result: Uint8Array | null, until: number): void {
+  finish(slot: number, result: Uint8Array | null, until: number, since: Since): void {
     this.jobs.detach(slot);
     const extra = this.jobs.needExtra(slot);
     extra.result = result;
     extra.moment = until;
     this.jobs.releaseKey(slot, extra);
-    this.#enter(slot, DONE);
+    this.#enter(slot, DONE, since);
   }
 
   remove(slot: number): void {
@@ -210,8 +217,6 @@ export class QueueState {
 
   /** Remove every job at once: there is nothing left that knew them. */
   truncate(): void {
-    const { pending } = this.jobs;
-    this.counters.delete += this.jobs.table.count - pending;
     this.#usage.subtract(this.jobs.usage);
     this.jobs = new Jobs(this.#usage);
     this.takes.clear();
@@ -238,20 +243,25 @@ export class QueueState {
   #expireLease(slot: number): void {
     this.counters.leaseExpired++;
     const attempt = this.jobs.table.attempt(slot);
-    if (attempt >= this.jobs.extra(slot).maxAttempts) this.bury(slot, "lease-expired");
-    else this.giveBack(slot, attempt, 0);
+    const { moment, order, maxAttempts } = this.jobs.extra(slot);
+    const since = { time: moment, order };
+    if (attempt >= maxAttempts) this.bury(slot, "lease-expired", since);
+    else this.giveBack(slot, attempt, 0, since);
   }
 
-  #become(slot: number, state: number): void {
+  #fallDue(slot: number): void {
     this.jobs.detach(slot);
     this.jobs.table.setFlag(slot, PLACED, true);
-    this.#enter(slot, state);
+    const { moment, order } = this.jobs.extra(slot);
+    this.#enter(slot, READY, { time: moment, order });
   }
 
   /** Into the lists of a state; the job is detached. */
-  #enter(slot: number, state: number): void {
+  #enter(slot: number, state: number, { time, order }: Since): void {
     const extra = this.jobs.needExtra(slot);
-    extra.order = ++this.order;
+    extra.since = time;
+    extra.order = order;
+    this.order = Math.max(this.order, order);
     if (state !== LEASED) extra.leasedBy = null;
     this.jobs.table.setState(slot, state);
     this.jobs.attach(slot);

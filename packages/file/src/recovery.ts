@@ -15,7 +15,7 @@
 import fs from "node:fs";
 import { corrupt } from "./errors.ts";
 import type { Damage } from "./damage.ts";
-import { closeFile, openFile, readAll, syncData, syncFolder, truncate } from "./files.ts";
+import { closeFile, openFile, readFile, syncData, syncFolder, truncate } from "./files.ts";
 import { FIRST, FrameCursor, MORE, segmentSeed } from "./frame.ts";
 import { type Layout, SEGMENT_HEADER, segmentNumber } from "./layout.ts";
 import type { LogEnd } from "./log.ts";
@@ -126,8 +126,8 @@ export class Recovery {
         at = cursor.end;
         continue;
       }
-      const next = await findFrame(cursor, at + 1);
-      if (next < 0) {
+      const next = await cursor.nextFrame(at + 1);
+      if (next >= this.#bytes.length) {
         if (last) return this.#cutTail(cursor, at);
         await this.#putAside(at, this.#bytes.length);
         break;
@@ -203,28 +203,4 @@ export async function dropUnstarted(layout: Layout, segments: number[], damage: 
   if (bytes.some((byte) => byte !== 0)) await damage.putAside(last, 0, bytes, "a segment ended inside its header");
   await fs.promises.rm(layout.segment(last));
   await syncFolder(layout.folder);
-}
-
-/** The next whole frame from `at` on, or -1. */
-async function findFrame(cursor: FrameCursor, at: number): Promise<number> {
-  for (let place = at; place < cursor.bytes.length; place += SLICE) {
-    const found = cursor.find(place, SLICE);
-    if (found >= 0) return found;
-    await giveWay();
-  }
-  return -1;
-}
-
-/** The first `most` bytes of a file, or all. */
-async function readFile(path: string, most = Infinity): Promise<Buffer> {
-  const fd = await openFile(path, "r");
-  try {
-    const { size } = await new Promise<fs.Stats>((resolve, reject) => {
-      fs.fstat(fd, (error, stat) => (error === null ? resolve(stat) : reject(error)));
-    });
-    const bytes = Buffer.allocUnsafeSlow(Math.min(size, most));
-    return bytes.subarray(0, await readAll(fd, bytes, 0));
-  } finally {
-    await closeFile(fd);
-  }
 }

@@ -60,8 +60,9 @@ export class Session {
   /** Give the folder free as it is. */
   async crash(): Promise<void> {
     this.store.stopWaiting();
+    const tidying = this.#parts.stopTidying();
     await this.#release();
-    await this.#parts.stopTidying();
+    await tidying;
   }
 
   async #release(): Promise<void> {

@@ -252,7 +252,7 @@ export class Store {
 
   /** Write the counters down when the log has been without for a while. */
   #note(queue: QueueState, now: number): void {
-    if (now - queue.notedAt < NOTE_EVERY) return;
+    if (now - queue.notedAt < NOTE_EVERY || this.#parts.log.broken) return;
     this.#parts.log.append({ shed: false, done: () => undefined, failed: () => undefined }, (frames) => writeQueue(queue, frames));
   }
 
@@ -276,7 +276,7 @@ export class Store {
       const { table } = queue.jobs;
       const now = { segment: table.segment(slot), offset: table.offset(slot), size: table.size(slot) };
       if (now.segment === place.segment && now.offset === place.offset) {
-        await this.#drop(queue, slot, view.words);
+        await this.drop(queue, slot);
         return undefined;
       }
       place = now;
@@ -286,8 +286,9 @@ export class Store {
   }
 
   /** A job whose record is damaged cannot be given to anybody: it leaves the queue, so that it harms no other. */
-  async #drop(queue: QueueState, slot: number, words: Int32Array): Promise<void> {
+  async drop(queue: QueueState, slot: number): Promise<void> {
     const { table } = queue.jobs;
+    const words = table.id(slot, new Int32Array(4));
     const place = { segment: table.segment(slot), offset: table.offset(slot), size: table.size(slot) };
     const bytes = await this.#parts.reader.readRaw(place);
     if (queue.jobs.find(words) !== slot || table.offset(slot) !== place.offset) return;

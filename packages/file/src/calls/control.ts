@@ -5,7 +5,7 @@ import { FIRST, type FrameWriter } from "../frame.ts";
 import { parseWords } from "../ids.ts";
 import { readRequest, writeRequest } from "../job-record.ts";
 import { BURIED } from "../job-table.ts";
-import { isVisible, type QueueState } from "../queue-state.ts";
+import { isVisible, type QueueState, type Since } from "../queue-state.ts";
 import { CONTROL } from "../records.ts";
 
 const TYPES = ["kick", "dig", "delete", "truncate", "pause", "resume"] as const;
@@ -22,8 +22,8 @@ interface Choice {
 /** Choose, write down and apply. The queue has caught up with `now`. */
 export function control(queue: QueueState, params: ControlParams, now: number, frames: FrameWriter): ControlResult {
   const { slots, outcomes } = choose(queue, params);
-  const truncated = params.type === "truncate" ? queue.jobs.table.count - queue.jobs.pending : 0;
-  const result = { count: slots.length + truncated, outcomes };
+  const all = queue.jobs.table.count - queue.jobs.pending;
+  const result = { count: params.type === "truncate" ? all : slots.length, outcomes };
   const { out } = frames;
   frames.begin(CONTROL, FIRST);
   out.u32(queue.number);
@@ -31,17 +31,16 @@ export function control(queue: QueueState, params: ControlParams, now: number, f
   writeRequest(out, params.request);
   out.u8(TYPES.indexOf(params.type));
   writeResult(out, result);
-  out.u32(slots.length);
   const time = queue.fresh(now);
+  out.f64(time);
+  out.f64(queue.order);
+  out.u32(slots.length);
   for (const slot of slots) {
-    const sequence = ++queue.order >>> 0;
     out.words(queue.jobs.table.id(slot, words));
-    out.f64(time);
-    out.u32(sequence);
-    applyTo(queue, params.type, slot, time, sequence);
+    applyTo(queue, params.type, slot, { time, order: ++queue.order });
   }
   frames.end();
-  applyToAll(queue, params.type);
+  applyToAll(queue, params.type, result);
   return result;
 }
 
@@ -50,15 +49,14 @@ export function replayControl(queue: QueueState, now: number, input: ByteReader)
   const request = readRequest(input);
   const type = TYPES[input.u8()] ?? "resume";
   const result = readResult(input);
+  const time = input.f64();
+  let order = input.f64();
   for (let left = input.u32(); left > 0; left--) {
     input.words(words);
-    const time = input.f64();
-    const sequence = input.u32();
-    queue.sawSequence(sequence);
-    const slot = queue.jobs.find(words);
-    if (slot >= 0) applyTo(queue, type, slot, time, sequence);
+    applyTo(queue, type, queue.jobs.find(words), { time, order: ++order });
   }
-  applyToAll(queue, type);
+  queue.order = Math.max(queue.order, order);
+  applyToAll(queue, type, result);
   queue.answers.remember(request, now, 1 + result.outcomes.length, () => result);
 }
 
@@ -103,18 +101,22 @@ function chooseByIds(
   return { slots: [...chosen], outcomes };
 }
 
-function applyTo(queue: QueueState, type: ControlType, slot: number, time: number, sequence: number): void {
+/** `slot` is -1 for a job that replay does not know. */
+function applyTo(queue: QueueState, type: ControlType, slot: number, since: Since): void {
   if (type === "kick" || type === "dig") {
     queue.counters[type]++;
-    queue.toTheEnd(slot, 0, time, sequence);
+    if (slot >= 0) queue.toTheEnd(slot, 0, since);
   } else if (type === "delete") {
     queue.counters.delete++;
-    queue.remove(slot);
+    if (slot >= 0) queue.remove(slot);
   }
 }
 
-function applyToAll(queue: QueueState, type: ControlType): void {
-  if (type === "truncate") queue.truncate();
+function applyToAll(queue: QueueState, type: ControlType, { count }: ControlResult): void {
+  if (type === "truncate") {
+    queue.counters.delete += count;
+    queue.truncate();
+  }
   if (type === "pause" || type === "resume") queue.paused = type === "pause";
 }
 

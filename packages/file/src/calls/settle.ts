@@ -5,7 +5,7 @@ import { FIRST, type FrameWriter } from "../frame.ts";
 import { parseWords } from "../ids.ts";
 import { readRequest, writeRequest } from "../job-record.ts";
 import { BURIED, DELAYED, DONE, FREE, LEASED, READY, STATE_NAMES } from "../job-table.ts";
-import type { QueueState } from "../queue-state.ts";
+import type { QueueState, Since } from "../queue-state.ts";
 import { SETTLE } from "../records.ts";
 
 const TYPES = ["ack", "release", "requeue", "fail", "bury"] as const;
@@ -19,15 +19,14 @@ interface Settled {
   readonly attempt: number;
   /** Delayed: when it is due. Done: when the result ends. */
   readonly moment: number;
-  /** The position after a requeue. */
+  /** The time of the position after a requeue. */
   readonly time: number;
-  readonly sequence: number;
   readonly error: string | null;
   readonly result: Uint8Array | null;
 }
 
 const GONE: Settled = {
-  type: "ack", state: FREE, attempt: 0, moment: 0, time: 0, sequence: 0, error: null, result: null,
+  type: "ack", state: FREE, attempt: 0, moment: 0, time: 0, error: null, result: null,
 }; // prettier-ignore
 
 /** The slot whose newest lease this is, or -1. The queue has caught up, so every lease that is there still runs. */
@@ -44,8 +43,10 @@ export function settle(queue: QueueState, { request, items }: SettleParams, now:
   out.u32(queue.number);
   out.f64(now);
   writeRequest(out, request);
+  out.f64(queue.order);
   out.u32(items.length);
   const outcomes = items.map((item): SettleOutcome => {
+    queue.order++;
     const slot = holderOf(queue, item.id, item.fence);
     if (slot < 0) {
       out.u8(LOST);
@@ -53,7 +54,7 @@ export function settle(queue: QueueState, { request, items }: SettleParams, now:
     }
     const settled = decide(queue, slot, item, now);
     writeSettled(out, settled);
-    apply(queue, slot, settled);
+    apply(queue, slot, settled, { time: now, order: queue.order });
     return outcomeOf(settled.state);
   });
   frames.end();
@@ -64,8 +65,10 @@ export function settle(queue: QueueState, { request, items }: SettleParams, now:
 export function replaySettle(queue: QueueState, now: number, input: ByteReader): void {
   const request = readRequest(input);
   const outcomes: SettleOutcome[] = [];
+  let order = input.f64();
   for (let left = input.u32(); left > 0; left--) {
     const type = input.u8();
+    order++;
     if (type === LOST) {
       outcomes.push("lost");
       continue;
@@ -73,8 +76,10 @@ export function replaySettle(queue: QueueState, now: number, input: ByteReader):
     const settled = readSettled(input, TYPES[type] ?? "ack");
     outcomes.push(outcomeOf(settled.state));
     const slot = queue.jobs.find(words);
-    if (slot >= 0) apply(queue, slot, settled);
+    if (slot >= 0) apply(queue, slot, settled, { time: now, order });
+    else count(queue, settled);
   }
+  queue.order = Math.max(queue.order, order);
   queue.answers.remember(request, now, outcomes.length, () => outcomes);
 }
 
@@ -92,7 +97,7 @@ function decide(queue: QueueState, slot: number, item: Settlement, now: number):
     case "release":
       return { ...GONE, type: "release", attempt: attempt - 1, ...returning(now, item.delay) };
     case "requeue":
-      return { ...GONE, type: "requeue", state: READY, attempt: attempt - 1, time: queue.fresh(now), sequence: ++queue.order >>> 0 };
+      return { ...GONE, type: "requeue", state: READY, attempt: attempt - 1, time: queue.fresh(now) };
     case "fail":
       if (attempt >= maxAttempts) return { ...GONE, type: "fail", state: BURIED, attempt, error: item.error };
       return { ...GONE, type: "fail", attempt, error: item.error, ...returning(now, item.delay) };
@@ -105,24 +110,30 @@ function returning(now: number, delay: number): Pick<Settled, "state" | "moment"
   return delay > 0 ? { state: DELAYED, moment: now + delay } : { state: READY, moment: 0 };
 }
 
-function apply(queue: QueueState, slot: number, { type, state, attempt, moment, time, sequence, error, result }: Settled): void {
+/** A bury counts itself. */
+function count(queue: QueueState, { type, state }: Settled): void {
+  queue.counters[type]++;
+  if (type === "fail" && state === BURIED) queue.counters.bury++;
+}
+
+function apply(queue: QueueState, slot: number, settled: Settled, since: Since): void {
+  const { type, state, attempt, moment, time, error, result } = settled;
   if (type !== "bury") queue.counters[type]++;
   if (error !== null) queue.jobs.needExtra(slot).lastError = error;
-  if (type === "requeue") queue.sawSequence(sequence);
   queue.jobs.table.setAttempt(slot, attempt);
   switch (state) {
     case FREE:
       queue.remove(slot);
       break;
     case DONE:
-      queue.finish(slot, result, moment);
+      queue.finish(slot, result, moment, since);
       break;
     case BURIED:
-      queue.bury(slot, type === "fail" ? "failed" : "buried");
+      queue.bury(slot, type === "fail" ? "failed" : "buried", since);
       break;
     default:
-      if (type === "requeue") queue.toTheEnd(slot, attempt, time, sequence);
-      else queue.giveBack(slot, attempt, moment);
+      if (type === "requeue") queue.toTheEnd(slot, attempt, { time, order: since.order });
+      else queue.giveBack(slot, attempt, moment, since);
   }
 }
 
@@ -135,7 +146,6 @@ function writeSettled(out: ByteWriter, settled: Settled): void {
   out.u32(settled.attempt);
   out.f64(settled.moment);
   out.f64(settled.time);
-  out.u32(settled.sequence);
   out.u8((settled.error === null ? 0 : 1) | (settled.result === null ? 0 : 2));
   if (settled.error !== null) out.text(settled.error);
   if (settled.result !== null) out.blob(settled.result);
@@ -149,9 +159,8 @@ function readSettled(input: ByteReader, type: Settled["type"]): Settled {
   const attempt = input.u32();
   const moment = input.f64();
   const time = input.f64();
-  const sequence = input.u32();
   const has = input.u8();
   const error = (has & 1) === 0 ? null : input.text();
   const result = (has & 2) === 0 ? null : input.blob();
-  return { type, state, attempt, moment, time, sequence, error, result };
+  return { type, state, attempt, moment, time, error, result };
 }

@@ -22,7 +22,8 @@ export function take(queue: QueueState, params: TakeParams, now: number, nextFen
   for (let slot = ready.first(); slot >= 0 && slots.length < params.limit; slot = ready.first()) {
     const lease = queue.jobs.extraIfAny(slot)?.ownLease ?? params.lease;
     const attempt = table.attempt(slot) + 1;
-    queue.lease(slot, { fence: nextFence(), attempt, lease, until: now + lease, by: params.request });
+    const since = { time: now, order: ++queue.order };
+    queue.lease(slot, { fence: nextFence(), attempt, lease, until: now + lease, by: params.request }, since);
     slots.push(slot);
   }
   if (slots.length > 0) queue.takes.remember(params.request, slots);
@@ -36,6 +37,7 @@ export function writeTake(queue: QueueState, request: RequestId, slots: readonly
   out.u32(queue.number);
   out.f64(now);
   writeRequest(out, request);
+  out.f64(queue.order - slots.length);
   out.u32(slots.length);
   for (const slot of slots) {
     const { fence, lease } = queue.jobs.extra(slot);
@@ -53,6 +55,7 @@ export function replayTake(queue: QueueState, now: number, input: ByteReader): n
   const request = readRequest(input);
   const slots: number[] = [];
   let greatest = 0;
+  let order = input.f64();
   for (let left = input.u32(); left > 0; left--) {
     input.words(words);
     const fence = input.f64();
@@ -60,11 +63,13 @@ export function replayTake(queue: QueueState, now: number, input: ByteReader): n
     const lease = input.f64();
     greatest = Math.max(greatest, fence);
     queue.counters.take++;
+    order++;
     const slot = queue.jobs.find(words);
     if (slot < 0) continue;
-    queue.lease(slot, { fence, attempt, lease, until: now + lease, by: request });
+    queue.lease(slot, { fence, attempt, lease, until: now + lease, by: request }, { time: now, order });
     slots.push(slot);
   }
+  queue.order = Math.max(queue.order, order);
   queue.takes.remember(request, slots);
   return greatest;
 }
