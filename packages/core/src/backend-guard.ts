@@ -7,8 +7,9 @@ import type { Backend, BackendEvent, Guarantees } from "./backend.ts";
 import { Emitter } from "./emitter.ts";
 import { PqError } from "./errors.ts";
 
-/** `open` and `close` may take so long, in ms. */
-const OPEN_DEADLINE = 60_000;
+/** `open` may take so long, in ms. */
+export const OPEN_DEADLINE = 60_000;
+/** And `close`. */
 const CLOSE_DEADLINE = 15_000;
 
 const guards = new WeakMap<Backend, BackendGuard>();
@@ -65,6 +66,8 @@ export class BackendGuard {
   /** This user needs it no longer. The last one closes the backend; rejects when that fails. */
   async leave(user: object, policy: CallPolicy): Promise<void> {
     if (!this.#users.delete(user) || this.#users.size > 0) return;
+    // At once, so that a queue that comes now opens it again instead of using what is being closed.
+    this.#guarantees = undefined;
     this.#closing ??= this.#close(policy).finally(() => {
       this.#closing = undefined;
     });

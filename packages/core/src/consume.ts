@@ -3,6 +3,7 @@ import { checkInteger, checkOptions, checkSignal } from "./check.ts";
 import { sleep } from "./clock.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { isPqError } from "./errors.ts";
+import { renewLease } from "./job-host.ts";
 import type { JobSource } from "./job-source.ts";
 import type { Lease } from "./lease.ts";
 import type { LeaseKeeper, LeaseWatcher } from "./lease-keeper.ts";
@@ -46,7 +47,7 @@ export class Consumer<Out> implements AsyncIterableIterator<Job<Out>>, AsyncDisp
     this.#prefetch = checkInteger(options.prefetch ?? 0, "prefetch", 0, 100_000);
     this.#keeper = source.keeper;
     this.#watcher = {
-      renew: (lease) => source.touch({ id: lease.id, fence: lease.fence, lease: lease.duration, progress: null }),
+      renew: (lease) => renewLease(source, lease),
       lost: (lease) => this.#lost(lease),
     };
     const end = (): void => this.#stop.abort(closedError("the consumer"));

@@ -9,8 +9,9 @@
  */
 import { background } from "./background.ts";
 import type { Clock, Timer } from "./clock.ts";
+import type { ErrorReporter } from "./error-reporter.ts";
 import type { Emitter } from "./emitter.ts";
-import type { JobId } from "./job.ts";
+import { renewLease } from "./job-host.ts";
 import { type HandlerEnd, type JobEnd, runHandler, settleAfter } from "./job-run.ts";
 import type { JobSource } from "./job-source.ts";
 import type { Lease, LostReason } from "./lease.ts";
@@ -32,7 +33,7 @@ export interface CrewParts<Out> {
   readonly handler: Handler<Out>;
   readonly settings: WorkerSettings;
   readonly events: Emitter<WorkerEvents<Out>>;
-  readonly report: (error: unknown, jobId?: JobId) => void;
+  readonly errors: ErrorReporter;
 }
 
 /** Runs handlers in slots. */
@@ -58,7 +59,10 @@ export class Crew<Out> {
     this.#parts = parts;
     this.#clock = parts.source.clock;
     this.#keeper = parts.source.keeper;
-    this.#watcher = { renew: (lease) => this.#renew(lease), lost: (lease, reason) => this.#lost(lease, reason) };
+    this.#watcher = {
+      renew: (lease) => renewLease(parts.source, lease),
+      lost: (lease, reason) => this.#lost(lease, reason),
+    };
     this.#pace = new Pace(concurrency, prefetch);
     this.#mostSettling = 2 * concurrency + 16;
     this.#lastFree = this.#clock.monotonic();
@@ -182,7 +186,7 @@ export class Crew<Out> {
   }
 
   #announce(job: Job<Out>, result: JobEnd, { end, ms }: { readonly end: HandlerEnd; readonly ms: number }): void {
-    const { events, report } = this.#parts;
+    const { events, errors } = this.#parts;
     switch (result.type) {
       case "completed":
         this.#done++;
@@ -207,15 +211,11 @@ export class Crew<Out> {
         if (!result.known) events.emit("lost", { job, reason: "taken-over" });
         return;
       case "unsettled":
-        report(result.error, job.id);
+        errors.report(result.error, job.id);
     }
   }
 
   // ---- leases -----------------------------------------------------------------------------------------------------
-
-  #renew(lease: Lease): Promise<boolean> {
-    return this.#parts.source.touch({ id: lease.id, fence: lease.fence, lease: lease.duration, progress: null });
-  }
 
   #lost(lease: Lease, reason: LostReason): void {
     const job = this.#running.get(lease);
@@ -224,7 +224,7 @@ export class Crew<Out> {
 
   #watchOverrun(job: Job<Out>, end: Promise<void>): void {
     const tell = (): void => {
-      this.#parts.report(
+      this.#parts.errors.report(
         new Error(`the handler of job ${job.id} goes on although its time is over and its signal has aborted`),
         job.id,
       );
@@ -262,7 +262,7 @@ export class Crew<Out> {
         await job.release();
         count++;
       } catch (error) {
-        this.#parts.report(error, job.id);
+        this.#parts.errors.report(error, job.id);
       }
     };
     await Promise.all(jobs.map(release));

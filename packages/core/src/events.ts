@@ -1,5 +1,5 @@
 import type { BackendEvent } from "./backend.ts";
-import type { JobId } from "./job.ts";
+import type { ErrorEvent } from "./error-reporter.ts";
 
 /** The events of a queue. */
 export interface QueueEvents {
@@ -12,5 +12,5 @@ export interface QueueEvents {
   /** A setting of the store became weak. */
   readonly warning: BackendEvent;
   /** Something failed that no call can report: a payload that cannot be decoded, a job that could not be given back. */
-  readonly error: { readonly error: unknown; readonly jobId?: JobId };
+  readonly error: ErrorEvent;
 }

@@ -1,16 +1,16 @@
 /** From deliveries to jobs: decoded and validated. One for each queue; the worker, `consume` and `take` draw from it. */
-import type { QueueEvents } from "./events.ts";
 import type { SettleOutcome, Settlement, Touch } from "./backend.ts";
 import { defaultBackoff, delayAfter } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
-import type { Emitter } from "./emitter.ts";
+import type { ErrorReporter } from "./error-reporter.ts";
 import { isPqError, PqError } from "./errors.ts";
 import { errorText } from "./failure.ts";
 import { readHeaders } from "./headers.ts";
 import type { DeliveredJob, JobId } from "./job.ts";
 import { Lease } from "./lease.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { Job, type JobHost } from "./leased-job.ts";
+import type { JobHost } from "./job-host.ts";
+import { Job } from "./leased-job.ts";
 import type { JobMaker } from "./new-job.ts";
 import type { ResolvedOptions, ResolvedTake } from "./options.ts";
 import type { QueueCalls } from "./queue-calls.ts";
@@ -25,7 +25,7 @@ export class JobSource<Out> implements JobHost {
   readonly #options: ResolvedOptions<Out>;
   readonly #hub: TakeHub;
   readonly #maker: JobMaker;
-  readonly #events: Emitter<QueueEvents>;
+  readonly #errors: ErrorReporter;
 
   constructor(
     options: ResolvedOptions<Out>,
@@ -33,7 +33,7 @@ export class JobSource<Out> implements JobHost {
       readonly calls: QueueCalls;
       readonly hub: TakeHub;
       readonly maker: JobMaker;
-      readonly events: Emitter<QueueEvents>;
+      readonly errors: ErrorReporter;
     },
   ) {
     this.#options = options;
@@ -42,7 +42,7 @@ export class JobSource<Out> implements JobHost {
     this.calls = parts.calls;
     this.#hub = parts.hub;
     this.#maker = parts.maker;
-    this.#events = parts.events;
+    this.#errors = parts.errors;
   }
 
   get name(): string {
@@ -109,7 +109,7 @@ export class JobSource<Out> implements JobHost {
   }
 
   report(error: unknown, id?: JobId): void {
-    this.#events.emit("error", { error, ...(id !== undefined && { jobId: id }) });
+    this.#errors.report(error, id);
   }
 
   async #readable(delivered: readonly DeliveredJob[], since: number): Promise<Job<Out>[]> {

@@ -5,29 +5,16 @@
  *                                                          --lost------> settled (the call rejects with LEASE_LOST)
  *                                                          --not applied, or unknown--> held (may be tried again)
  */
-import type { SettleOutcome, Settlement, Touch } from "./backend.ts";
+import type { SettleOutcome, Settlement } from "./backend.ts";
 import { type Backoff, type BackoffFunction, defaultBackoff, delayAfter } from "./backoff.ts";
-import type { Clock } from "./clock.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { isPqError, PqError } from "./errors.ts";
 import { errorText, isUnrecoverable } from "./failure.ts";
+import { type JobHost, renewLease } from "./job-host.ts";
 import { readHeaders } from "./headers.ts";
 import { type DeliveredJob, type JobId, UNLIMITED_ATTEMPTS } from "./job.ts";
-import type { Lease, LostReason } from "./lease.ts";
-import type { LeaseKeeper, LeaseWatcher } from "./lease-keeper.ts";
-
-/** What a job needs of its queue. */
-export interface JobHost {
-  readonly clock: Clock;
-  readonly keeper: LeaseKeeper;
-  settle(item: Settlement): Promise<SettleOutcome>;
-  touch(item: Touch): Promise<boolean>;
-  /** Bytes for a result or progress. Throws `INVALID_PAYLOAD` or `PAYLOAD_TOO_LARGE`. */
-  encode(value: unknown, what: string): Uint8Array;
-  decode(bytes: Uint8Array): unknown;
-  /** Something failed that no call can report. */
-  report(error: unknown, id: JobId): void;
-}
+import type { Lease } from "./lease.ts";
+import type { LeaseWatcher } from "./lease-keeper.ts";
 
 type SettleType = Settlement["type"];
 
@@ -168,7 +155,7 @@ export class Job<Out = unknown> implements AsyncDisposable {
   /** Run `fn` with the lease kept alive: ack with what it returns, or fail with what it throws and throw that. */
   async run<R>(fn: (job: this) => R | Promise<R>): Promise<R> {
     const { keeper } = this.#host;
-    const kept = this.#state === "held" && keeper.keep(this.#lease, jobWatcher(this));
+    const kept = this.#state === "held" && keeper.keep(this.#lease, this.#watcher());
     let result: R;
     try {
       result = await fn(this);
@@ -191,6 +178,11 @@ export class Job<Out = unknown> implements AsyncDisposable {
     } catch (error) {
       this.#host.report(error, this.id);
     }
+  }
+
+  /** For `run`: the signal tells of a loss, nobody else wants to know. */
+  #watcher(): LeaseWatcher {
+    return { renew: (lease) => renewLease(this.#host, lease), lost: () => undefined };
   }
 
   #proof(): { readonly id: JobId; readonly fence: number } {
@@ -282,7 +274,6 @@ export class Job<Out = unknown> implements AsyncDisposable {
         const { id, fence } = job.#lease;
         return job.#settle("ack", { id, fence, type: "ack", result: job.#resultBytes(result) });
       },
-      host: (job) => job.#host,
     };
   }
 }
@@ -296,7 +287,6 @@ export interface JobInside {
   readonly how: (job: Job) => SettleType | undefined;
   readonly fail: (job: Job, error: unknown, backoff: Backoff | BackoffFunction) => Promise<SettleOutcome>;
   readonly ack: (job: Job, result: unknown) => Promise<SettleOutcome>;
-  readonly host: (job: Job) => JobHost;
 }
 
 /** For the rest of core. */
@@ -304,20 +294,6 @@ export function jobInside(): JobInside {
   return inside;
 }
 
-/** Renews the lease of one job. */
-export function renewJob(job: Job, lease: Lease): Promise<boolean> {
-  return inside.host(job).touch({ id: lease.id, fence: lease.fence, lease: lease.duration, progress: null });
-}
-
-function jobWatcher(job: Job): LeaseWatcher {
-  return { renew: (lease: Lease) => renewJob(job, lease), lost: (_lease: Lease, _reason: LostReason) => undefined };
-}
-
 function lostError(id: JobId): PqError {
   return new PqError("LEASE_LOST", `the lease of job ${id} was lost; nothing was changed`);
-}
-
-/** Does this error say that the lease is gone? */
-export function isLost(error: unknown): boolean {
-  return isPqError(error, "LEASE_LOST");
 }

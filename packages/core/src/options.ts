@@ -6,6 +6,7 @@ import type { Capabilities } from "./capabilities.ts";
 import { checkInteger, checkName, checkOptions, checkSignal, kindOf } from "./check.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Codec, json } from "./codec.ts";
+import { DURABILITIES } from "./durability.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { PqError } from "./errors.ts";
 import type { StandardSchemaV1 } from "./schema.ts";
@@ -97,9 +98,6 @@ export interface ResolvedOptions<Out> {
   readonly policy: CallPolicy;
   readonly defaults: PutDefaults;
 }
-
-/** From weak to strong. */
-export const DURABILITIES: readonly Durability[] = ["memory", "process", "disk", "majority"];
 
 /** Check a queue's options and fill in the defaults. Throws `TypeError`, `RangeError`, or `UNSUPPORTED` for what the store cannot do. */
 export function resolveOptions<In, Out>(name: string, options: QueueOptions<In, Out>): ResolvedOptions<Out> {

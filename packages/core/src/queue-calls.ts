@@ -12,12 +12,12 @@ import type {
   Settlement,
   Touch,
 } from "./backend.ts";
-import { BackendGuard, closedError } from "./backend-guard.ts";
+import { BackendGuard, closedError, OPEN_DEADLINE } from "./backend-guard.ts";
 import { Batcher } from "./batcher.ts";
-import { PqError } from "./errors.ts";
+import { checkDurability } from "./durability.ts";
 import { newRequestId } from "./id.ts";
 import type { DeliveredJob, NewJob } from "./job.ts";
-import { DURABILITIES, type ResolvedOptions } from "./options.ts";
+import type { ResolvedOptions } from "./options.ts";
 import { trace, type TraceContext, traced, type TraceName } from "./tracing.ts";
 
 type WithoutQueue<P> = P extends unknown ? Omit<P, "queue" | "request"> : never;
@@ -92,14 +92,14 @@ export class QueueCalls {
 
   /** Open, and check what the queue requires. Rejects with `WEAK_SETTINGS`. */
   async ready(): Promise<Guarantees> {
-    this.#check();
-    return this.#ready(this.policy);
+    this.check();
+    return this.#ready({ ...this.policy, deadline: Math.max(OPEN_DEADLINE, this.policy.deadline) });
   }
 
   async #ready(policy: CallPolicy): Promise<Guarantees> {
     if (this.#left) throw closedError(this.#called);
     const guarantees = await this.#guard.open(this, policy);
-    this.#checkDurability(guarantees);
+    checkDurability(this.name, this.#options.requires, guarantees);
     this.#guard.warn();
     this.#open = true;
     return guarantees;
@@ -136,7 +136,7 @@ export class QueueCalls {
   }
 
   async #take(limit: number, lease: number): Promise<Delivery> {
-    this.#check();
+    this.check();
     const { backend } = this.#options;
     const params = { request: newRequestId(), queue: this.name, limit, lease };
     const since = this.policy.clock.monotonic();
@@ -160,7 +160,7 @@ export class QueueCalls {
   async wait(timeout: number, signal: AbortSignal): Promise<void> {
     const { backend } = this.#options;
     const patience = timeout + WAIT_GRACE;
-    this.#check();
+    this.check();
     if (!this.#open) await this.#ready(this.policy);
     const invoke = (): Promise<void> => backend.wait({ queue: this.name, timeout, signal });
     const policy = { ...this.policy, deadline: patience, attemptTimeout: patience };
@@ -168,20 +168,20 @@ export class QueueCalls {
   }
 
   async read(params: WithoutQueue<ReadParams>): Promise<ReadResult> {
-    this.#check();
+    this.check();
     const { backend } = this.#options;
     const call = { ...params, queue: this.name } as ReadParams;
     return this.#call("read", undefined, { name: "read", mutates: false, invoke: () => backend.read(call) });
   }
 
   async stats(): Promise<QueueStats> {
-    this.#check();
+    this.check();
     const { backend } = this.#options;
     return this.#call("read", undefined, { name: "stats", mutates: false, invoke: () => backend.stats(this.name) });
   }
 
   async control(params: WithoutQueue<ControlParams>): Promise<ControlResult> {
-    this.#check();
+    this.check();
     const { backend } = this.#options;
     const call = { ...params, queue: this.name, request: newRequestId() } as ControlParams;
     const deadline =
@@ -210,18 +210,9 @@ export class QueueCalls {
     return `queue "${this.name}"`;
   }
 
-  #check(): void {
+  /** Throws `CLOSED` once the queue closes. */
+  check(): void {
     if (this.#closed) throw closedError(this.#called);
-  }
-
-  #checkDurability({ durability, store, warnings }: Guarantees): void {
-    const { requires } = this.#options;
-    if (DURABILITIES.indexOf(durability) >= DURABILITIES.indexOf(requires)) return;
-    const why = warnings.length === 0 ? "" : `: ${warnings.join(" ")}`;
-    throw new PqError(
-      "WEAK_SETTINGS",
-      `queue "${this.name}" requires durability "${requires}", ${store} gives "${durability}"${why}`,
-    );
   }
 
   #put(jobs: readonly NewJob[], partial: boolean, deadline: number): Promise<readonly PutOutcome[]> {
@@ -248,7 +239,10 @@ export class QueueCalls {
     const { backend } = this.#options;
     const params = { request: newRequestId(), queue: this.name, items };
     const call = { name: "touch", mutates: true, invoke: () => backend.touch(params) };
-    return this.#call("touch", items.length, call, this.#until(deadline));
+    // An answer that comes when the lease is over is of no use: ask again in time.
+    const shortest = items.reduce((least, { lease }) => Math.min(least, lease), Infinity);
+    const attemptTimeout = Math.min(this.policy.attemptTimeout, Math.max(100, shortest / 6));
+    return this.#call("touch", items.length, call, { ...this.#until(deadline), attemptTimeout });
   }
 
   #call<T>(

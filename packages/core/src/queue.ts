@@ -1,15 +1,16 @@
 /** What users hold: one named queue in one store. */
-import type { BackendEvent, Guarantees, PutOutcome, QueueStats } from "./backend.ts";
+import type { BackendEvent, Guarantees, QueueStats } from "./backend.ts";
 import { closedError } from "./backend-guard.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { checkInteger, checkOptions, checkSignal } from "./check.ts";
 import { type ConsumeOptions, Consumer } from "./consume.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { Emitter } from "./emitter.ts";
+import { ErrorReporter } from "./error-reporter.ts";
 import { PqError } from "./errors.ts";
 import type { QueueEvents } from "./events.ts";
 import { parseJobId } from "./id.ts";
-import { JOB_STATES, type JobId, type JobState, type NewJob } from "./job.ts";
+import { JOB_STATES, type JobState } from "./job.ts";
 import { jobInfo, type JobInfo } from "./job-info.ts";
 import { JobSource } from "./job-source.ts";
 import type { Job } from "./leased-job.ts";
@@ -25,20 +26,13 @@ import {
   type UrgentOptions,
 } from "./options.ts";
 import { lookUntil } from "./patience.ts";
+import { Producer, type PutManyOptions, type PutResult } from "./producer.ts";
 import { QueueCalls } from "./queue-calls.ts";
 import { Worker } from "./worker.ts";
 import type { Handler, WorkerOptions } from "./worker-types.ts";
-import { validate } from "./schema.ts";
 import { TakeHub } from "./take-hub.ts";
 
 export type { QueueOptions } from "./options.ts";
-
-/** What became of a put. */
-export interface PutResult {
-  /** The new job's id; for a duplicate, that of the live job which holds the key. */
-  readonly id: JobId;
-  readonly status: "added" | "duplicate";
-}
 
 /** A page of jobs. */
 export interface JobPage<T> {
@@ -70,7 +64,7 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
   readonly #options: ResolvedOptions<Out>;
   readonly #calls: QueueCalls;
   readonly #hub: TakeHub;
-  readonly #maker: JobMaker;
+  readonly #producer: Producer<In>;
   readonly #source: JobSource<Out>;
   readonly #events = new Emitter<QueueEvents>();
   readonly #closables = new Set<Closable>();
@@ -86,9 +80,11 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     this.capabilities = capabilities;
     this.#calls = new QueueCalls(this.#options);
     this.#hub = new TakeHub(this.#calls);
-    this.#maker = new JobMaker(backend.name, capabilities, defaults);
-    const parts = { calls: this.#calls, hub: this.#hub, maker: this.#maker, events: this.#events };
-    this.#source = new JobSource<Out>(this.#options, parts);
+    const maker = new JobMaker(backend.name, capabilities, defaults);
+    const errors = new ErrorReporter((event) => this.#events.emit("error", event), `queue "${name}"`);
+    const source = new JobSource<Out>(this.#options, { calls: this.#calls, hub: this.#hub, maker, errors });
+    this.#source = source;
+    this.#producer = new Producer<In>(this.#options, { calls: this.#calls, source, maker, stop: this.#stop.signal });
     this.#unlisten = this.#calls.guard.events.on("backend", (event) => this.#relay(event));
   }
 
@@ -109,38 +105,20 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
 
   /** Store a job. Resolves once it has reached the durability in `guarantees`. */
   put(payload: In, options?: PutOptions): Promise<PutResult> {
-    return this.#put(payload, options, false);
+    return this.#producer.put(payload, options, false);
   }
 
   /** Store a job before every other, the newest urgent one first. */
   urgent(payload: In, options?: UrgentOptions): Promise<PutResult> {
-    return this.#put(payload, options, true);
+    return this.#producer.put(payload, options, true);
   }
 
   /**
    * Store all of these jobs, in this order, or none. Options are for all of them, or come from a function for each.
    * Rejects with `PAYLOAD_TOO_LARGE`, before anything is written, what the store cannot take in one step.
    */
-  async putMany(
-    payloads: readonly In[],
-    options?: PutOptions | ((payload: In, index: number) => PutOptions),
-  ): Promise<PutResult[]> {
-    if (!Array.isArray(payloads)) throw new TypeError("putMany takes an array of payloads");
-    const each = typeof options === "function" ? options : (): PutOptions | undefined => options;
-    const encoded = (payloads as readonly In[]).map((payload) => this.#encode(payload));
-    const ready: Uint8Array[] = [];
-    for (const bytes of encoded) ready.push(bytes instanceof Promise ? await bytes : bytes);
-    const jobs = ready.map((bytes, index) => this.#maker.make(bytes, each(payloads[index] as In, index), false));
-    if (jobs.length === 0) return [];
-    this.#maker.checkBatch(jobs);
-    const shared = typeof options === "function" ? undefined : options;
-    shared?.signal?.throwIfAborted();
-    const store = async (): Promise<readonly PutOutcome[] | undefined> => {
-      const outcomes = await this.#calls.putAll(jobs);
-      return outcomes.every(roomOrNot) ? outcomes : undefined;
-    };
-    const outcomes = (await store()) ?? (await this.#whenRoom(store, shared));
-    return jobs.map((job, index) => resultOf(job, outcomes[index]));
+  putMany(payloads: readonly In[], options?: PutManyOptions<In>): Promise<PutResult[]> {
+    return this.#producer.putMany(payloads, options);
   }
 
   /** Take a job, or `null` when there is none (in time). */
@@ -312,33 +290,6 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     }
   }
 
-  /** Without a schema, or with one that answers at once, there is no wait: puts take their places in the order of their calls. */
-  #encode(payload: In): Uint8Array | Promise<Uint8Array> {
-    this.#checkOpen();
-    const { schema } = this.#options;
-    const valid = schema === undefined ? undefined : validate(schema, payload);
-    const encode = (): Uint8Array => this.#source.encode(payload, "the payload");
-    return valid instanceof Promise ? valid.then(encode) : encode();
-  }
-
-  async #put(payload: In, options: PutOptions | undefined, urgent: boolean): Promise<PutResult> {
-    const encoded = this.#encode(payload);
-    const job = this.#maker.make(encoded instanceof Promise ? await encoded : encoded, options, urgent);
-    options?.signal?.throwIfAborted();
-    const outcome = await this.#calls.put(job);
-    if (outcome.status !== "full") return resultOf(job, outcome);
-    const again = async (): Promise<PutOutcome | undefined> => roomOrNot(await this.#calls.put(job));
-    return resultOf(job, await this.#whenRoom(again, options));
-  }
-
-  /** Nothing was stored, for want of room: look again until there is some. */
-  async #whenRoom<T>(store: () => Promise<T | undefined>, options: PutOptions | undefined): Promise<T> {
-    const timeout = parseDuration(options?.timeout ?? this.#options.defaults.timeout ?? 0, "timeout");
-    const later = timeout === 0 ? undefined : await this.#look(store, timeout, options?.signal);
-    if (later !== undefined) return later;
-    throw new PqError("QUEUE_FULL", `queue "${this.name}" holds maxSize jobs: ${this.#options.maxSize}`);
-  }
-
   #look<T>(
     look: () => Promise<T | undefined>,
     timeout: number,
@@ -346,12 +297,4 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
   ): Promise<T | undefined> {
     return lookUntil(look, { clock: this.#options.policy.clock, timeout, signals: [signal, this.#stop.signal] });
   }
-}
-
-function roomOrNot(outcome: PutOutcome): PutOutcome | undefined {
-  return outcome.status === "full" ? undefined : outcome;
-}
-
-function resultOf(job: NewJob, outcome: PutOutcome | undefined): PutResult {
-  return outcome?.status === "duplicate" ? { id: outcome.id, status: "duplicate" } : { id: job.id, status: "added" };
 }

@@ -1,6 +1,6 @@
 import type { Backoff, BackoffFunction } from "./backoff.ts";
 import type { Duration } from "./duration.ts";
-import type { JobId } from "./job.ts";
+import type { ErrorEvent } from "./error-reporter.ts";
 import type { LostReason } from "./lease.ts";
 import type { Job } from "./leased-job.ts";
 
@@ -74,7 +74,7 @@ export interface WorkerEvents<Out> {
   /** The event loop did not get to run its timers for so many ms, at least. */
   readonly blocked: { readonly ms: number };
   /** The store failed; the worker goes on by itself. Also a handler that goes on after its time is over. */
-  readonly error: { readonly error: unknown; readonly jobId?: JobId };
+  readonly error: ErrorEvent;
   /** The store answers again. */
   readonly recovered: { readonly failures: number };
   /** Nothing runs, and nothing is buffered. */

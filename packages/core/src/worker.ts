@@ -13,8 +13,8 @@ import { type Clock, sleep } from "./clock.ts";
 import { Crew } from "./crew.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { Emitter } from "./emitter.ts";
+import { ErrorReporter } from "./error-reporter.ts";
 import { random } from "./id.ts";
-import type { JobId } from "./job.ts";
 import type { JobSource } from "./job-source.ts";
 import type {
   CloseReport,
@@ -39,6 +39,7 @@ export class Worker<Out = unknown> implements AsyncDisposable {
   readonly #settings: WorkerSettings;
   readonly #clock: Clock;
   readonly #events = new Emitter<WorkerEvents<Out>>();
+  readonly #errors: ErrorReporter;
   readonly #crew: Crew<Out>;
   readonly #loop: Promise<void>;
   readonly #unlisten: (() => void)[] = [];
@@ -47,7 +48,6 @@ export class Worker<Out = unknown> implements AsyncDisposable {
   #taking = new AbortController();
   #failures = 0;
   #lastContact: number | null = null;
-  #warned = false;
   #closing: Promise<CloseReport> | undefined;
 
   /** Throws `TypeError` or `RangeError` for wrong options. */
@@ -56,8 +56,11 @@ export class Worker<Out = unknown> implements AsyncDisposable {
     this.#source = source;
     this.#settings = settingsOf(options, source.lease);
     this.#clock = source.clock;
-    const report = (error: unknown, jobId?: JobId): void => this.#report(error, jobId);
-    this.#crew = new Crew({ source, handler, settings: this.#settings, events: this.#events, report });
+    this.#errors = new ErrorReporter(
+      (event) => this.#events.emit("error", event),
+      `a worker of queue "${source.name}"`,
+    );
+    this.#crew = new Crew({ source, handler, settings: this.#settings, events: this.#events, errors: this.#errors });
     this.#unlisten.push(source.keeper.events.on("blocked", (ms) => void this.#events.emit("blocked", { ms })));
     this.#loop = this.#run();
     this.#closeWith(options.signal);
@@ -155,7 +158,7 @@ export class Worker<Out = unknown> implements AsyncDisposable {
     } catch (error) {
       if (signal.aborted) return;
       this.#failures++;
-      this.#report(error);
+      this.#errors.report(error);
       const pause = Math.min(FIRST_PAUSE * 2 ** (this.#failures - 1), LONGEST_PAUSE) * (1 - random() / 2);
       await sleep(this.#clock, pause, signal);
     }
@@ -204,16 +207,6 @@ export class Worker<Out = unknown> implements AsyncDisposable {
     if (signal.aborted) close();
     signal.addEventListener("abort", close, { once: true });
     this.#unlisten.push(() => signal.removeEventListener("abort", close));
-  }
-
-  /** To those who listen for errors; when nobody does, the first becomes a process warning: a worker must not fail in silence. */
-  #report(error: unknown, jobId?: JobId): void {
-    const heard = this.#events.emit("error", { error, ...(jobId !== undefined && { jobId }) });
-    if (heard || this.#warned) return;
-    this.#warned = true;
-    const text = error instanceof Error ? error.message : String(error);
-    const message = `a worker of queue "${this.#source.name}" goes on after: ${text} (listen to its "error" events for more)`;
-    process.emitWarning(message, { type: "PqWarning", code: "PQ_WORKER" });
   }
 }
 

@@ -1,0 +1,105 @@
+/** The way of a payload into the store: checked, encoded, put, and put again until there is room. */
+import type { PutOutcome } from "./backend.ts";
+import { parseDuration } from "./duration.ts";
+import { PqError } from "./errors.ts";
+import type { JobId, NewJob } from "./job.ts";
+import type { JobSource } from "./job-source.ts";
+import type { JobMaker } from "./new-job.ts";
+import type { PutOptions, ResolvedOptions } from "./options.ts";
+import { lookUntil } from "./patience.ts";
+import type { QueueCalls } from "./queue-calls.ts";
+import { validate } from "./schema.ts";
+
+/** What became of a put. */
+export interface PutResult {
+  /** The new job's id; for a duplicate, that of the live job which holds the key. */
+  readonly id: JobId;
+  readonly status: "added" | "duplicate";
+}
+
+/** Options of `putMany`: for all, or for each. */
+export type PutManyOptions<In> = PutOptions | ((payload: In, index: number) => PutOptions);
+
+/** What a producer works with. */
+export interface ProducerParts {
+  readonly calls: QueueCalls;
+  readonly source: JobSource<unknown>;
+  readonly maker: JobMaker;
+  /** Aborts when the queue closes. */
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Puts jobs. Without a schema, or with one that answers at once, a put takes its place in the line in the moment of the call, so jobs
+ * are stored in the order of the calls; with an asynchronous one, in the order of its answers.
+ */
+export class Producer<In> {
+  readonly #options: ResolvedOptions<unknown>;
+  readonly #parts: ProducerParts;
+
+  constructor(options: ResolvedOptions<unknown>, parts: ProducerParts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  async put(payload: In, options: PutOptions | undefined, urgent: boolean): Promise<PutResult> {
+    const { calls, maker } = this.#parts;
+    const encoded = this.#encode(payload);
+    const job = maker.make(encoded instanceof Promise ? await encoded : encoded, options, urgent);
+    options?.signal?.throwIfAborted();
+    const outcome = await calls.put(job);
+    if (outcome.status !== "full") return resultOf(job, outcome);
+    const again = async (): Promise<PutOutcome | undefined> => roomOrNot(await calls.put(job));
+    return resultOf(job, await this.#whenRoom(again, options));
+  }
+
+  async putMany(payloads: readonly In[], options: PutManyOptions<In> | undefined): Promise<PutResult[]> {
+    if (!Array.isArray(payloads)) throw new TypeError("putMany takes an array of payloads");
+    const encoded = (payloads as readonly In[]).map((payload) => this.#encode(payload));
+    const ready: Uint8Array[] = [];
+    for (const bytes of encoded) ready.push(bytes instanceof Promise ? await bytes : bytes);
+    if (ready.length === 0) return [];
+    const own = (index: number): PutOptions | undefined =>
+      typeof options === "function" ? options(payloads[index] as In, index) : options;
+    const jobs = ready.map((bytes, index) => this.#parts.maker.make(bytes, own(index), false));
+    return this.#putAll(jobs, typeof options === "function" ? undefined : options);
+  }
+
+  async #putAll(jobs: readonly NewJob[], options: PutOptions | undefined): Promise<PutResult[]> {
+    this.#parts.maker.checkBatch(jobs);
+    options?.signal?.throwIfAborted();
+    const store = async (): Promise<readonly PutOutcome[] | undefined> => {
+      const outcomes = await this.#parts.calls.putAll(jobs);
+      return outcomes.every(roomOrNot) ? outcomes : undefined;
+    };
+    const outcomes = (await store()) ?? (await this.#whenRoom(store, options));
+    return jobs.map((job, index) => resultOf(job, outcomes[index]));
+  }
+
+  #encode(payload: In): Uint8Array | Promise<Uint8Array> {
+    const { calls, source } = this.#parts;
+    calls.check();
+    const { schema } = this.#options;
+    const valid = schema === undefined ? undefined : validate(schema, payload);
+    const encode = (): Uint8Array => source.encode(payload, "the payload");
+    return valid instanceof Promise ? valid.then(encode) : encode();
+  }
+
+  /** Nothing was stored, for want of room: look again until there is some. */
+  async #whenRoom<T>(store: () => Promise<T | undefined>, options: PutOptions | undefined): Promise<T> {
+    const { name, policy, maxSize, defaults } = this.#options;
+    const timeout = parseDuration(options?.timeout ?? defaults.timeout ?? 0, "timeout");
+    const look = { clock: policy.clock, timeout, signals: [options?.signal, this.#parts.stop] };
+    const found = timeout === 0 ? undefined : await lookUntil(store, look);
+    if (found !== undefined) return found;
+    throw new PqError("QUEUE_FULL", `queue "${name}" holds maxSize jobs: ${maxSize}`);
+  }
+}
+
+function roomOrNot(outcome: PutOutcome): PutOutcome | undefined {
+  return outcome.status === "full" ? undefined : outcome;
+}
+
+function resultOf(job: NewJob, outcome: PutOutcome | undefined): PutResult {
+  return outcome?.status === "duplicate" ? { id: outcome.id, status: "duplicate" } : { id: job.id, status: "added" };
+}
