@@ -95,6 +95,8 @@ export class BackendGuard {
   async #close({ clock }: CallPolicy): Promise<void> {
     const invoke = async (): Promise<void> => {
       await this.#opening?.catch(() => undefined);
+      // Somebody new may have come to share that opening.
+      if (this.#users.size > 0) return;
       this.#guarantees = undefined;
       await this.backend.close();
     };

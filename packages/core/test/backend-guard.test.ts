@@ -104,6 +104,55 @@ describe("opening and closing", () => {
     expect(t.count("open")).toBe(2);
   });
 
+  test("a queue that comes while the backend closes waits for it, and opens it again", async () => {
+    const t = new TestBackend();
+    const first = t.queue();
+    await first.put(1);
+    const gate = new Gate();
+    t.next("close", { type: "hold", gate: gate.opened });
+    const closing = first.close();
+    await turns();
+    expect(t.count("close")).toBe(1);
+    await using second = t.queue();
+    const size = second.size();
+    await turns();
+    expect(await stateOf(size)).toBe("pending");
+    gate.open();
+    await closing;
+    expect(await size).toBe(1);
+  });
+
+  test("a queue that comes while the one before closes in the midst of opening keeps the backend open", async () => {
+    const t = new TestBackend();
+    const first = t.queue({ deadline: 100 });
+    const gate = new Gate();
+    t.next("open", { type: "hold", gate: gate.opened });
+    const put = errorOf(first.put(1));
+    await t.clock.advance(100);
+    await put;
+    const closing = first.close();
+    await turns();
+    await using second = t.queue();
+    const size = second.size();
+    await turns();
+    gate.open();
+    await closing;
+    expect(await size).toBe(0);
+    expect(t.count("close")).toBe(0);
+  });
+
+  test("ready() gives opening a minute", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue();
+    const gate = new Gate();
+    t.next("open", { type: "hold", gate: gate.opened });
+    const ready = queue.ready();
+    await t.clock.advance(50_000);
+    expect(await stateOf(ready)).toBe("pending");
+    gate.open();
+    expect((await ready).durability).toBe("memory");
+  });
+
   test("calls after close are CLOSED; those made before are let through", async () => {
     const t = new TestBackend();
     const queue = t.queue();

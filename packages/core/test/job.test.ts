@@ -319,6 +319,22 @@ describe("lease keeper", () => {
     await queue.close();
   });
 
+  test("a renewal whose answer is lost is repeated before a short lease is over", async () => {
+    const t = new TestBackend();
+    const queue = t.queue<number>({ lease: 3000 });
+    await queue.put(1);
+    const gate = new Gate();
+    const worker = queue.work(() => gate.opened);
+    const losses: unknown[] = [];
+    worker.on("lost", ({ reason }) => losses.push(reason));
+    t.next("touch", silence);
+    await t.clock.advance(10_000);
+    expect(losses).toEqual([]);
+    gate.open();
+    await turns();
+    await queue.close();
+  });
+
   /** The manual clock, with a jump that no timer notices before it is over: as when a handler computes. */
   function block(t: TestBackend, ms: number): void {
     const monotonic = t.clock.monotonic.bind(t.clock);

@@ -400,6 +400,44 @@ describe("worker", () => {
     expect(await queue.size()).toBe(0);
   });
 
+  test("errors that nobody listens for become one process warning", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue<number>({ deadline: 100 });
+    const warnings: string[] = [];
+    const listen = (warning: Error & { code?: string }): void =>
+      void warnings.push(`${warning.code}: ${warning.message}`);
+    process.on("warning", listen);
+    t.always("take", unavailable);
+    queue.work(() => undefined);
+    await t.clock.advance(5000);
+    await turns();
+    process.off("warning", listen);
+    expect(warnings).toEqual([
+      'PQ_ERROR: a worker of queue "q" goes on after: cut (listen to its "error" events for more)',
+    ]);
+    t.always("take", undefined);
+    await t.clock.advance(5000);
+  });
+
+  test("a handler may put into its own queue while the queue closes", async () => {
+    const t = new TestBackend();
+    const queue = t.queue<number>();
+    await queue.put(1);
+    const gate = new Gate();
+    let added: unknown;
+    queue.work(async () => {
+      await gate.opened;
+      added = (await queue.put(2)).status;
+    });
+    await t.clock.advance(10);
+    const closing = queue.close();
+    gate.open();
+    await closing;
+    expect(added).toBe("added");
+    await using again = t.queue<number>();
+    expect((await again.take())?.payload).toBe(2);
+  });
+
   test("a listener that throws disturbs nobody", async () => {
     const t = new TestBackend();
     await using queue = t.queue<number>();
@@ -521,6 +559,17 @@ describe("closing a worker", () => {
     expect(t.count("settle")).toBe(1);
     expect(t.count("close")).toBe(1);
     expect(t.clock.timers).toBe(0);
+  });
+
+  test("a timeout of 0 waits for nothing", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue<number>();
+    await queue.put(1);
+    const worker = queue.work(() => new Promise(() => undefined));
+    await t.clock.advance(10);
+    const closing = worker.close({ timeout: 0 });
+    await t.clock.advance(0);
+    expect(await closing).toEqual({ finished: 0, returned: 0, abandoned: 1 });
   });
 
   test("a signal closes it", async () => {
