@@ -130,6 +130,19 @@ export const order: readonly Mutant[] = [
     ),
   },
   {
+    rule: "order.fresh-after-returns",
+    bug: "never forgets that a job was returned",
+    queue: made(
+      class extends ReferenceQueue {
+        protected override toTheEnd(entry: Entry): void {
+          const { returned } = entry;
+          super.toTheEnd(entry);
+          entry.returned = returned;
+        }
+      },
+    ),
+  },
+  {
     rule: "order.a-batch-is-a-prefix",
     bug: "gives a batch from the end",
     queue: made(

@@ -126,6 +126,23 @@ export const read: readonly Mutant[] = [
     ),
   },
   {
+    rule: "read.due-job",
+    bug: "leaves the due time when it is over",
+    queue: leaves((entry, old) => (entry.dueAt ??= old.dueAt)),
+  },
+  {
+    rule: "read.due-job",
+    bug: "shows a due job as delayed until somebody takes",
+    wrap: (backend) =>
+      override(backend, {
+        async read(params) {
+          const page = await backend.read(params);
+          const jobs = page.jobs.map((one) => (one.state === "ready" ? ({ ...one, state: "delayed" } as const) : one));
+          return { ...page, jobs };
+        },
+      }),
+  },
+  {
     rule: "read.leased-job",
     bug: "shows the old end of the lease after a touch",
     queue: made(

@@ -125,6 +125,25 @@ export const order: readonly Rule[] = [
     },
   },
   {
+    id: "order.fresh-after-returns",
+    title: "a job that was returned before is a fresh one again once it is requeued, kicked or dug up",
+    promise: "order",
+    async run(t) {
+      const q = await seam(t);
+      await q.put(...jobs("requeued", "kicked", "dug"));
+      await q.settle(...(await q.take(3)).map((one) => release(one)));
+      const [requeued, kicked, dug] = await q.take(3);
+      assert.ok(requeued && kicked && dug, "take gave fewer jobs than are ready");
+      await q.bury(kicked);
+      await q.bury(dug);
+      await q.put(job("waiting"));
+      await q.requeue(requeued);
+      await q.kick(1);
+      await q.dig(dug.id);
+      assert.deepEqual(await q.drain(), ["waiting", "requeued", "kicked", "dug"]);
+    },
+  },
+  {
     id: "order.a-batch-is-a-prefix",
     title: "a take of several gives the first ones, and leaves the rest in order for others",
     promise: "order",

@@ -127,6 +127,22 @@ export const read: readonly Rule[] = [
     },
   },
   {
+    id: "read.due-job",
+    title: "a job that fell due is read as ready, without a due time",
+    promise: "states",
+    async run(t) {
+      const q = await seam(t);
+      const one = job("job", { due: { in: 30 } });
+      await q.put(one);
+      await q.passDue(30);
+      const ready = await find(q, one);
+      assert.deepEqual([ready.state, ready.dueAt], ["ready", null]);
+      await q.takeOne("job");
+      const leased = await find(q, one);
+      assert.deepEqual([leased.state, leased.dueAt], ["leased", null]);
+    },
+  },
+  {
     id: "read.leased-job",
     title: "a leased job is read with its attempt, fence, the end of its lease and its progress",
     promise: "api",
