@@ -6,6 +6,10 @@ export const REPEAT_WINDOW = { ms: 60_000, calls: 10_000 } as const;
 /** Most items (jobs, settlements) that the remembered answers of a queue hold together. */
 const MOST_ITEMS = 1_000_000;
 
+/** Most answers of a queue in a checkpoint, and most items in one of them. */
+const MOST_STORED = 1000;
+const MOST_ITEMS_STORED = 100;
+
 interface Known {
   readonly at: number;
   readonly items: number;
@@ -36,6 +40,19 @@ export class Answers {
     }
   }
 
+  /** The answers that are known by now, newest last, for a checkpoint: request, time, items, answer. */
+  recent(): [RequestId, number, number, unknown][] {
+    return [...this.#known]
+      .filter(([, { items }]) => items <= MOST_ITEMS_STORED)
+      .slice(-MOST_STORED)
+      .flatMap(([request, { at, items, answer }]) => (typeof answer === "function" ? [[request, at, items, answer()]] : []));
+  }
+
+  /** Take what `recent` gave. */
+  restore(recent: readonly [RequestId, number, number, unknown][]): void {
+    for (const [request, at, items, answer] of recent) this.remember(request, at, items, () => answer);
+  }
+
   /** The call was not applied: a repetition is a new call. */
   forget(request: RequestId): void {
     const known = this.#known.get(request);
@@ -57,6 +74,11 @@ export class Takes {
   /** The slots mean nothing any more. */
   clear(): void {
     this.#slots.clear();
+  }
+
+  /** One more slot of a request. */
+  add(request: RequestId, slot: number): void {
+    this.remember(request, [...this.find(request), slot]);
   }
 
   remember(request: RequestId, slots: readonly number[]): void {

@@ -83,6 +83,7 @@ export class Log {
   #stopped = false;
   #failure: PqError | undefined;
   #full = false;
+  #written = 0;
   /** The size of the segment once all but the gathering group is written. */
   #projected: number;
 
@@ -102,6 +103,16 @@ export class Log {
   /** Bytes of it that are written. */
   get size(): number {
     return this.#size;
+  }
+
+  /** The number of the last group written. */
+  get group(): number {
+    return this.#group;
+  }
+
+  /** Bytes written since opening. */
+  get written(): number {
+    return this.#written;
   }
 
   /** Was the disk full the last time it was asked? */
@@ -145,6 +156,14 @@ export class Log {
   /** Resolves when everything that was appended is done or failed. */
   async idle(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
+  }
+
+  /** Resolves when everything that was appended by now is on disk. */
+  barrier(): Promise<void> {
+    this.check();
+    return new Promise((resolve, reject) => {
+      this.append({ shed: false, done: () => resolve(), failed: reject }, () => undefined);
+    });
   }
 
   /** Take the reserve again, if the disk has room for it. */
@@ -212,6 +231,7 @@ export class Log {
     await writeAll(this.#fd, bytes, base);
     if (durable && !HAS_DSYNC) await syncData(this.#fd);
     this.#size = base + bytes.length;
+    this.#written += bytes.length;
     this.tail.add(this.#segment, base, bytes);
     return base;
   }
@@ -235,6 +255,7 @@ export class Log {
     this.#fd = fd;
     this.#segment = segment;
     this.#size = SEGMENT_HEADER + bytes.length;
+    this.#written += bytes.length;
     this.tail.add(segment, SEGMENT_HEADER, bytes);
     return SEGMENT_HEADER;
   }

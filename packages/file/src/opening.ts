@@ -3,6 +3,7 @@ import fs from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { type BackendEvent, type Guarantees, newRequestId } from "@pq/core/backend";
 import { writeDrop, writeQueue } from "./calls/queue-record.ts";
+import { Checkpointer, loadCheckpoint } from "./checkpoint.ts";
 import { Damage } from "./damage.ts";
 import { ByteReader } from "./bytes.ts";
 import { syncFolder } from "./files.ts";
@@ -40,25 +41,29 @@ export async function openSession(options: ResolvedOptions, report: (event: Back
 
 async function openLocked(options: ResolvedOptions, layout: Layout, lock: FolderLock, report: (event: BackendEvent) => void): Promise<Session> {
   const damage = new Damage(layout, report);
-  const knowledge = new Knowledge();
-  const recovered = await recover(layout, knowledge, damage);
+  const recovered = await recover(layout, damage);
+  const { knowledge, salt, segments } = recovered;
   const durable = options.durability === "disk";
   const reserve = new Reserve(layout, options.reserveBytes);
   const catalog = (frames: FrameWriter): void => {
     writeEpoch(knowledge.epoch, frames);
     for (const queue of knowledge.queues.values()) writeQueue(queue, frames);
   };
-  const log = new Log({ layout, durable, segmentBytes: options.segmentBytes, salt: recovered.salt, reserve, catalog }, recovered.end);
+  const log = new Log({ layout, durable, segmentBytes: options.segmentBytes, salt, reserve, catalog }, recovered.end);
   await log.open();
   const files = new SegmentFiles(layout);
   try {
     await beginEpoch(log, knowledge, recovered);
     const roomy = await reserve.restore();
-    const reader = new PayloadReader(files, log.tail, recovered.salt);
-    const store: Store = new Store({ clock: options.clock, knowledge, log, reader, damage, tidy: () => tidier.poke() });
+    const reader = new PayloadReader(files, log.tail, salt);
+    const store: Store = new Store({ clock: options.clock, knowledge, log, reader, damage, tidy: () => tidy() });
     const drop = (queue: QueueState, slot: number): Promise<void> => store.drop(queue, slot);
-    const { salt, segments } = recovered;
     const tidier = new Tidier({ layout, knowledge, log, files, damage, salt, segmentBytes: options.segmentBytes, drop }, segments);
+    const checkpointer = new Checkpointer({ layout, knowledge, log, salt, least: options.segmentBytes });
+    const tidy = (): void => {
+      tidier.poke();
+      checkpointer.poke();
+    };
     tidier.poke();
     const guarantees = await guaranteesOf(options, damage, roomy);
     return new Session({
@@ -67,8 +72,11 @@ async function openLocked(options: ResolvedOptions, layout: Layout, lock: Folder
       lock,
       log,
       files,
-      stopTidying: () => tidier.stop(),
-      checkpoint: async () => undefined,
+      stopTidying: async () => {
+        await tidier.stop();
+        await checkpointer.idle();
+      },
+      checkpoint: () => checkpointer.write(),
     });
   } catch (error) {
     await log.stop();
@@ -76,13 +84,15 @@ async function openLocked(options: ResolvedOptions, layout: Layout, lock: Folder
   }
 }
 
-async function recover(layout: Layout, knowledge: Knowledge, damage: Damage): Promise<Recovered & { salt: number }> {
+async function recover(layout: Layout, damage: Damage): Promise<Recovered & { salt: number; knowledge: Knowledge }> {
   const segments = await listSegments(layout);
   await dropUnstarted(layout, segments, damage);
   const salt = (await readSalt(layout, segments)) ?? newSalt();
-  const recovery = new Recovery(layout, knowledge, damage, salt);
-  const result = await recovery.run(segments, { segment: segments[0] ?? 0, offset: SEGMENT_HEADER }, 0);
-  return { ...result, salt };
+  const loaded = await loadCheckpoint(layout, salt);
+  const knowledge = loaded?.knowledge ?? new Knowledge();
+  const start = loaded ?? { segment: segments[0] ?? 0, offset: SEGMENT_HEADER, group: 0 };
+  const result = await new Recovery(layout, knowledge, damage, salt).run(segments, start, start.group);
+  return { ...result, salt, knowledge };
 }
 
 /** Make a new epoch last before anything else happens, and say what recovery dropped. */

@@ -236,6 +236,16 @@ export class QueueState {
     jobs.attach(slot);
   }
 
+  /** Put a job without an extra into the state that a checkpoint tells. */
+  reinstate(slot: number, state: number, flags: number, attempt: number): void {
+    const { jobs } = this;
+    jobs.detach(slot);
+    jobs.table.setFlag(slot, flags, true);
+    jobs.table.setAttempt(slot, attempt);
+    jobs.table.setState(slot, state);
+    jobs.attach(slot);
+  }
+
   #moment(slot: number): number {
     return this.jobs.extra(slot).moment;
   }

@@ -37,6 +37,14 @@ export class Knowledge {
     return this.queues.get(name) ?? this.#newQueue(name, this.#lastNumber + 1);
   }
 
+  /** The queue of this number; with a name, made when it is new. Throws for a number that is unknown. */
+  numbered(number: number, name?: string): QueueState {
+    const known = this.#numbers.get(number);
+    if (known !== undefined) return known;
+    if (name === undefined) throw new RangeError("a checkpoint does not name its queue");
+    return this.#newQueue(name, number);
+  }
+
   /** Apply one record. */
   replay(frame: FoundFrame): void {
     const input = new ByteReader(frame.bytes, frame.start, frame.end);

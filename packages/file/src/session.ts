@@ -51,7 +51,7 @@ export class Session {
       store.note();
       await log.idle();
       await log.sync();
-      await checkpoint();
+      if (!log.broken && !log.full) await checkpoint().catch(() => undefined);
     } finally {
       await this.#release();
     }

@@ -204,6 +204,7 @@ export class Store {
     queue.answers.remember(request, now, items, answer);
     try {
       const result = await answer;
+      queue.answers.remember(request, now, items, () => result);
       this.#parts.tidy();
       return result;
     } catch (error) {
