@@ -84,7 +84,8 @@ async function openLocked(options: ResolvedOptions, layout: Layout, lock: Folder
   }
 }
 
-async function recover(layout: Layout, damage: Damage): Promise<Recovered & { salt: number; knowledge: Knowledge }> {
+/** Read what a folder holds. Changes nothing but what a crash left unfinished. */
+export async function recover(layout: Layout, damage: Damage): Promise<Recovered & { salt: number; knowledge: Knowledge }> {
   const segments = await listSegments(layout);
   await dropUnstarted(layout, segments, damage);
   const salt = (await readSalt(layout, segments)) ?? newSalt();

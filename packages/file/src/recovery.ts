@@ -17,7 +17,7 @@ import { corrupt } from "./errors.ts";
 import type { Damage } from "./damage.ts";
 import { closeFile, openFile, readFile, syncData, syncFolder, truncate } from "./files.ts";
 import { FIRST, FrameCursor, MORE, segmentSeed } from "./frame.ts";
-import { type Layout, SEGMENT_HEADER, segmentNumber } from "./layout.ts";
+import { type Layout, SEGMENT_HEADER, SEGMENT_MAGIC, segmentNumber } from "./layout.ts";
 import type { LogEnd } from "./log.ts";
 import { JOB } from "./records.ts";
 import type { FoundFrame, Knowledge } from "./replay.ts";
@@ -200,7 +200,8 @@ export async function dropUnstarted(layout: Layout, segments: number[], damage: 
   const bytes = await readFile(layout.segment(last), SEGMENT_HEADER);
   if (bytes.length === SEGMENT_HEADER) return;
   segments.pop();
-  if (bytes.some((byte) => byte !== 0)) await damage.putAside(last, 0, bytes, "a segment ended inside its header");
+  const begun = SEGMENT_MAGIC.startsWith(bytes.toString("latin1", 0, SEGMENT_MAGIC.length)) || bytes.every((byte) => byte === 0);
+  if (!begun) await damage.putAside(last, 0, bytes, "a segment ended inside its header");
   await fs.promises.rm(layout.segment(last));
   await syncFolder(layout.folder);
 }
