@@ -356,6 +356,21 @@ describe("the three results of a call", () => {
     await turns();
   });
 
+  test("a late failure of an abandoned try does not end the try after it", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue();
+    const gate = new Gate();
+    t.next("put", { type: "hold", gate: gate.opened.then(() => Promise.reject(new Error("late"))) }, silence);
+    const put = queue.put(1);
+    await t.clock.advance(6000);
+    gate.open();
+    await t.clock.advance(3000);
+    expect(t.count("put")).toBe(2);
+    await t.clock.advance(3000);
+    expect((await put).status).toBe("added");
+    expect(t.count("put")).toBe(3);
+  });
+
   test("a put that is found under its own id after an unknown try counts as added", async () => {
     const t = new TestBackend();
     await using queue = t.queue();

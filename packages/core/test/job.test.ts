@@ -377,6 +377,60 @@ describe("lease keeper", () => {
     await turns();
   });
 
+  test("a lease that was over before the event loop was blocked is not blamed on that", async () => {
+    const t = new TestBackend();
+    const queue = t.queue<number>({ lease: 3000, deadline: 100 });
+    await queue.put(1, { maxAttempts: 1 });
+    t.always("touch", unavailable);
+    const gate = new Gate();
+    const worker = queue.work(() => gate.opened);
+    const losses: unknown[] = [];
+    worker.on("lost", ({ reason }) => losses.push(reason));
+    await t.clock.advance(2950);
+    block(t, 4000);
+    await t.clock.advance(500);
+    expect(losses).toEqual(["expired"]);
+    gate.open();
+    await turns();
+  });
+
+  test("renewals that fail are repeated with pauses", async () => {
+    const t = new TestBackend();
+    const queue = t.queue<number>({ lease: 3000, deadline: 100 });
+    await queue.put(1, { maxAttempts: 1 });
+    t.always("touch", unavailable);
+    const gate = new Gate();
+    queue.work(() => gate.opened);
+    await t.clock.advance(3000);
+    const requests = new Set(t.params<TouchParams>("touch").map(({ request }) => request));
+    expect(requests.size).toBeGreaterThan(3);
+    expect(requests.size).toBeLessThan(9);
+    gate.open();
+    await turns();
+  });
+
+  test("a lease whose settlement failed is renewed again", async () => {
+    const t = new TestBackend();
+    const { queue, job } = await taken(t, {}, t.queue({ lease: 3000, deadline: 500 }));
+    const gate = new Gate();
+    const begin = new Gate();
+    const run = job.run(async () => {
+      await begin.opened;
+      expect(await errorOf(job.ack())).toMatchObject({ code: "UNAVAILABLE" });
+      await gate.opened;
+    });
+    await t.clock.advance(900);
+    t.always("settle", unavailable);
+    begin.open();
+    await t.clock.advance(600);
+    t.always("settle", undefined);
+    await t.clock.advance(20_000);
+    expect(job.holdsLease()).toBe(true);
+    gate.open();
+    await run;
+    expect(await queue.size()).toBe(0);
+  });
+
   test("a settlement under way is neither renewed nor called lost", async () => {
     const t = new TestBackend();
     const queue = t.queue<number>({ lease: 3000 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { WaitParams } from "../src/backend.ts";
-import type { Job } from "../src/index.ts";
+import { bytes, type Job } from "../src/index.ts";
 import { ReferenceStore } from "../src/testing/index.ts";
 import { errorOf, Gate, silence, stateOf, TestBackend, turns, unavailable } from "./support.ts";
 
@@ -93,6 +93,43 @@ describe("a waiting take", () => {
     await first;
     gate.open();
     expect((await second)?.attempt).toBe(1);
+  });
+
+  test("aborted between the wake-up and the job, with nobody else here: it goes back", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue();
+    const controller = new AbortController();
+    const take = errorOf(queue.take({ wait: true, signal: controller.signal }));
+    await turns();
+    const gate = new Gate();
+    t.next("take", { type: "late", gate: gate.opened });
+    await queue.put(1);
+    await turns();
+    controller.abort(new Error("enough"));
+    await take;
+    gate.open();
+    await turns();
+    expect(await queue.stats()).toMatchObject({ ready: 1, leased: 0 });
+  });
+
+  test("goes on waiting after a job that nobody can read", async () => {
+    const t = new TestBackend();
+    await using producer = t.queue<Uint8Array>({ codec: bytes });
+    await using queue = t.queue();
+    queue.on("error", () => undefined);
+    const take = queue.take({ wait: "30s" });
+    await producer.put(Uint8Array.of(0x7b), { maxAttempts: 1 });
+    await t.clock.advance(5000);
+    expect(await stateOf(take)).toBe("pending");
+    await queue.put("fine");
+    expect((await take)?.payload).toBe("fine");
+    const late = queue.take({ wait: "3s" });
+    await t.clock.advance(1000);
+    await producer.put(Uint8Array.of(0x7b), { maxAttempts: 1 });
+    await t.clock.advance(1999);
+    expect(await stateOf(late)).toBe("pending");
+    await t.clock.advance(1);
+    expect(await late).toBeNull();
   });
 
   test("a job that comes after the take and before the wait is not missed", async () => {

@@ -382,6 +382,9 @@ describe("worker", () => {
     expect(await queue.stats()).toMatchObject({ ready: 2, leased: 1 });
     await t.clock.advance(60_000);
     // Not taken and given back again and again.
+    worker.pause();
+    worker.resume();
+    await t.clock.advance(10_000);
     expect((await queue.stats()).counters.release).toBe(2);
     gate.open();
     await t.clock.advance(10);
