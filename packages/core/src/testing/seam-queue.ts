@@ -185,6 +185,20 @@ export class SeamQueue {
     return undefined;
   }
 
+  /** How often a wait for nothing comes back within `ms`, up to 100 times. Spurious wake-ups are allowed, a busy loop is not. */
+  async roundsOfWaiting(ms: number): Promise<number> {
+    const over = new AbortController();
+    let rounds = 0;
+    const waiter = async (): Promise<void> => {
+      for (; !over.signal.aborted && rounds < 100; rounds++) await this.wait(over.signal);
+    };
+    const waiting = waiter();
+    await this.#t.pass(ms);
+    over.abort();
+    await waiting;
+    return rounds;
+  }
+
   /** A consumer waits, `act` happens: the consumer must get the job of this name by it. `what` names the act in the message. */
   async expectWaiter(act: () => Promise<unknown>, name: string, what: string): Promise<DeliveredJob> {
     const over = new AbortController();

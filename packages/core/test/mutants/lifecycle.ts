@@ -128,6 +128,21 @@ export const lifecycle: readonly Mutant[] = [
     },
   },
   {
+    rule: "lifecycle.close-ends-waiting",
+    bug: "forgets those who wait when it is opened a second time",
+    wrap(backend) {
+      let opened = 0;
+      return override(backend, {
+        open: (params) => (opened++, backend.open(params)),
+        async wait(params) {
+          const before = opened;
+          await backend.wait(params);
+          if (before !== opened) await new Promise(() => undefined);
+        },
+      });
+    },
+  },
+  {
     rule: "lifecycle.close-settles-calls",
     bug: "drops a put that it has answered when it is closed",
     wrap(backend) {
@@ -167,6 +182,17 @@ export const lifecycle: readonly Mutant[] = [
     rule: "lifecycle.reopen",
     bug: "resumes all queues when it is opened",
     wrap: whenOpenedAgain((backend) => backend.control({ request: newRequestId(), queue: "paused", type: "resume" })),
+  },
+  {
+    rule: "lifecycle.waits-after-reopen",
+    bug: "takes every wait for one that was closed, once it was closed",
+    wrap(backend) {
+      let closedOnce = false;
+      return override(backend, {
+        close: () => ((closedOnce = true), backend.close()),
+        wait: (params) => (closedOnce ? Promise.resolve() : backend.wait(params)),
+      });
+    },
   },
   {
     rule: "lifecycle.leases-outlive-connections",

@@ -133,6 +133,17 @@ export const wait: readonly Mutant[] = [
       }),
   },
   {
+    rule: "wait.who-left-is-not-woken",
+    bug: "goes on waiting in the store for those who left",
+    wrap: (backend) =>
+      override(backend, {
+        async wait(params) {
+          const left = new Promise<void>((resolve) => params.signal.addEventListener("abort", () => resolve()));
+          await Promise.race([left, backend.wait({ ...params, signal: new AbortController().signal })]);
+        },
+      }),
+  },
+  {
     rule: "wait.does-not-spin",
     bug: "comes back after a millisecond",
     wrap: (backend) => override(backend, { wait: (params) => backend.wait({ ...params, timeout: 1 }) }),

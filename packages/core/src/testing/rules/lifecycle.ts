@@ -92,8 +92,9 @@ export const lifecycle: readonly Rule[] = [
     async run(t) {
       const q = await seam(t);
       await q.backend.close();
-      for (const [name, call] of Object.entries(CALLS))
-        {assert.equal(await outcome(call(q)), "CLOSED", `${name} after close`);}
+      for (const [name, call] of Object.entries(CALLS)) {
+        assert.equal(await outcome(call(q)), "CLOSED", `${name} after close`);
+      }
     },
   },
   {
@@ -105,6 +106,7 @@ export const lifecycle: readonly Rule[] = [
       let ended = "still waiting";
       const waiting = outcome(q.wait(new AbortController().signal)).then((how) => (ended = how));
       await t.pass(20);
+      await q.backend.open(OPEN); // which changes nothing for those who wait
       const closing = outcome(q.backend.close());
       await t.eventually(() => assert.equal(ended, "done", "close must resolve a wait, not leave it or reject it"));
       await waiting;
@@ -125,8 +127,9 @@ export const lifecycle: readonly Rule[] = [
         await calling;
         const { ready } = await (await seam(t)).stats();
         const stored = name === "put" && how === "done" ? 1 : 0;
-        if (how !== "OUTCOME_UNKNOWN")
-          {assert.equal(ready, stored, `after ${name} was reported as ${how} the store holds ${ready} jobs`);}
+        if (how !== "OUTCOME_UNKNOWN") {
+          assert.equal(ready, stored, `after ${name} was reported as ${how} the store holds ${ready} jobs`);
+        }
         await (await seam(t)).control("truncate");
       }
     },
@@ -151,6 +154,19 @@ export const lifecycle: readonly Rule[] = [
       assert.deepEqual(await q.sibling("paused").takeNames(1), [], "the pause was lost by closing and opening");
       await q.put(job("5"));
       await q.takeOne("5");
+    },
+  },
+  {
+    id: "lifecycle.waits-after-reopen",
+    title: "a backend that was closed and opened again waits as before: it does not spin, and a put wakes",
+    promise: "P14",
+    async run(t) {
+      const q = await seam(t);
+      await q.backend.close();
+      await assertOpens(q.backend, "a closed backend does not open again");
+      const rounds = await q.roundsOfWaiting(50);
+      assert.ok(rounds < 10, "after closing and opening again waits come back all the time");
+      await q.expectWaiter(() => q.put(job("job")), "job", "a put after closing and opening again");
     },
   },
   {

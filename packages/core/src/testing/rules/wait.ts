@@ -8,20 +8,6 @@ async function pair(t: RuleContext): Promise<[SeamQueue, SeamQueue]> {
   return [await seam(t), await seam(t)];
 }
 
-/** How often a consumer that does nothing but wait comes back within 200 ms, up to 100 times. */
-async function roundsOfWaiting(t: RuleContext, q: SeamQueue): Promise<number> {
-  const over = new AbortController();
-  let rounds = 0;
-  const consumer = async (): Promise<void> => {
-    for (; !over.signal.aborted && rounds < 100; rounds++) await q.wait(over.signal);
-  };
-  const consuming = consumer();
-  await t.pass(200);
-  over.abort();
-  await consuming;
-  return rounds;
-}
-
 /** Has it settled by itself, soon? */
 async function assertResolves(t: RuleContext, waiting: Promise<void>, message: string): Promise<void> {
   let state = "still waiting";
@@ -214,22 +200,45 @@ export const wait: readonly Rule[] = [
     },
   },
   {
+    id: "wait.who-left-is-not-woken",
+    title: "waits that were aborted or whose connection was closed take no wake-up away from those that still wait", // kazoo B1, tarantool N33
+    promise: "P7",
+    async run(t) {
+      const [q, waiting] = await pair(t);
+      for (const _ of range(5)) {
+        const over = new AbortController();
+        const left = waiting.wait(over.signal);
+        await t.pass(5);
+        over.abort();
+        await left;
+      }
+      if (q.backend.capabilities.shared) {
+        const closing = await seam(t);
+        const left = closing.wait(new AbortController().signal);
+        await t.pass(5);
+        await closing.backend.close();
+        await left;
+      }
+      await waiting.expectWaiter(() => q.put(job("job")), "job", "a put after others had stopped waiting");
+    },
+  },
+  {
     id: "wait.does-not-spin",
     title: "a wait for a queue without a job to take does not come back again and again",
     promise: "P14",
     async run(t) {
       const q = await seam(t);
-      assert.ok((await roundsOfWaiting(t, q)) < 20, "waits on an empty queue come back all the time");
+      assert.ok((await q.roundsOfWaiting(200)) < 20, "waits on an empty queue come back all the time");
       await q.put(job("later", { due: { in: 60_000 } }), job("held", { priority: -1 }));
       await q.takeOne("held");
       assert.ok(
-        (await roundsOfWaiting(t, q)) < 20,
+        (await q.roundsOfWaiting(200)) < 20,
         "waits come back all the time though every job is delayed or leased",
       );
       if (!q.backend.capabilities.groups) return;
       await q.put(job("1", { group: "g" }), job("2", { group: "g" }));
       await q.takeOne("1");
-      assert.ok((await roundsOfWaiting(t, q)) < 20, "waits come back all the time though the only group is busy");
+      assert.ok((await q.roundsOfWaiting(200)) < 20, "waits come back all the time though the only group is busy");
     },
   },
   {
