@@ -85,13 +85,13 @@ export const concurrency: readonly Mutant[] = [
           const outcomes = await backend.settle(params);
           const was = (item: Settlement): boolean =>
             jobs.some(({ id, fence, state }) => id === item.id && fence === item.fence && state === "leased");
-          const done: Record<Settlement["type"], SettleOutcome> = ({
-	ack: 'gone',
-	release: 'ready',
-	requeue: 'ready',
-	fail: 'ready',
-	bury: 'buried'
-});
+          const done: Record<Settlement["type"], SettleOutcome> = {
+            ack: "gone",
+            release: "ready",
+            requeue: "ready",
+            fail: "ready",
+            bury: "buried",
+          };
           return params.items.map((item, index) => (was(item) ? done[item.type] : (outcomes[index] ?? "lost")));
         },
       }),
@@ -108,14 +108,15 @@ export const concurrency: readonly Mutant[] = [
           const touched = await backend.touch(params);
           const { queue } = params;
           const plain = { urgent: false, due: null, ttl: null, lease: null, keepResult: null };
-          if (read !== undefined)
-            {await backend.put({
+          if (read !== undefined) {
+            await backend.put({
               request: newRequestId(),
               queue,
               jobs: [{ ...read, ...plain }],
               maxSize: null,
               partial: false,
-            });}
+            });
+          }
           return touched;
         },
       }),
