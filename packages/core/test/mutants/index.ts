@@ -30,4 +30,34 @@ import { restart } from "./restart.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { errors } from "./errors.ts";
 
-export const mutants: readonly Mutant[] = [...put, ...take, ...order, ...priority, ...urgent, ...delay, ...ttl, ...lease, ...fence, ...settle, ...attempts, ...bury, ...remove, ...keys, ...groups, ...capacity, ...results, ...pause, ...stats, ...read, ...payloads, ...names, ...batch, ...wait, ...concurrency, ...faults, ...restart, ...lifecycle, ...errors];
+export const mutants: readonly Mutant[] = [
+  ...put,
+  ...take,
+  ...order,
+  ...priority,
+  ...urgent,
+  ...delay,
+  ...ttl,
+  ...lease,
+  ...fence,
+  ...settle,
+  ...attempts,
+  ...bury,
+  ...remove,
+  ...keys,
+  ...groups,
+  ...capacity,
+  ...results,
+  ...pause,
+  ...stats,
+  ...read,
+  ...payloads,
+  ...names,
+  ...batch,
+  ...wait,
+  ...concurrency,
+  ...faults,
+  ...restart,
+  ...lifecycle,
+  ...errors,
+];
