@@ -94,6 +94,34 @@ describe("opening and closing", () => {
     expect(errors).toHaveLength(1);
   });
 
+  test("closing is bounded with a dead store, everything made before settles, and no timer is left", async () => {
+    const t = new TestBackend();
+    const queue = t.queue<number>();
+    await queue.putMany([1, 2]);
+    const job = await queue.take();
+    for (const method of ["put", "take", "settle", "touch", "wait", "stats", "close"] as const)
+      t.always(method, silence);
+    queue.on("error", () => undefined);
+    const worker = queue.work(() => undefined);
+    worker.on("error", () => undefined);
+    const calls = [
+      queue.put(3),
+      queue.putMany([4, 5]),
+      queue.take({ wait: true }),
+      job?.ack(),
+      job?.touch(),
+      queue.stats(),
+      queue.join(),
+    ];
+    const settled = Promise.allSettled(calls);
+    await turns();
+    const closing = queue.close();
+    await t.clock.advance(30_000);
+    expect(await stateOf(closing)).toBe("resolved");
+    expect((await settled).every(({ status }) => status === "rejected")).toBe(true);
+    expect(t.clock.timers).toBe(0);
+  });
+
   test("a new queue on a closed backend opens it again", async () => {
     const t = new TestBackend();
     const first = t.queue();
