@@ -99,17 +99,18 @@ describe("opening and closing", () => {
     const queue = t.queue<number>();
     await queue.putMany([1, 2]);
     const job = await queue.take();
-    for (const method of ["put", "take", "settle", "touch", "wait", "stats", "close"] as const)
+    for (const method of ["put", "take", "settle", "touch", "wait", "stats", "close"] as const) {
       t.always(method, silence);
+    }
     queue.on("error", () => undefined);
     const worker = queue.work(() => undefined);
     worker.on("error", () => undefined);
-    const calls = [
+    const calls: Promise<unknown>[] = [
       queue.put(3),
       queue.putMany([4, 5]),
       queue.take({ wait: true }),
-      job?.ack(),
-      job?.touch(),
+      job?.ack() ?? Promise.resolve(),
+      job?.touch() ?? Promise.resolve(),
       queue.stats(),
       queue.join(),
     ];
