@@ -26,6 +26,7 @@ const ROWS: Readonly<Record<string, readonly [label: string, say: (value: never)
   results: ["Kept results", yesNo],
   capacity: ["Bounded queues", yesNo],
   shared: ["Several processes on one store", yesNo],
+  leasesOutliveConnections: ["Leases outlive their connection", yesNo],
 };
 
 /** The capability matrix in the root README says what the packages export. */

@@ -27,6 +27,11 @@ export interface Capabilities {
   readonly capacity: boolean;
   /** May several connections (backend objects) use one store at a time? Default true. */
   readonly shared: boolean;
+  /**
+   * Does a lease go on when the connection it was taken on is closed, so that its proof settles it on another? Default true.
+   * False where the store ties leases to connections: then jobs come back as soon as their holder's connection is closed or dead.
+   */
+  readonly leasesOutliveConnections: boolean;
 }
 
 const DEFAULTS: Capabilities = {
@@ -42,6 +47,7 @@ const DEFAULTS: Capabilities = {
   results: true,
   capacity: true,
   shared: true,
+  leasesOutliveConnections: true,
 };
 
 /** The capabilities of a store: what is given here over the defaults, frozen. A later flag gets its default by itself. */
