@@ -56,8 +56,8 @@ export class Producer<In> {
   async putMany(payloads: readonly In[], options: PutManyOptions<In> | undefined): Promise<PutResult[]> {
     if (!Array.isArray(payloads)) throw new TypeError("putMany takes an array of payloads");
     const encoded = (payloads as readonly In[]).map((payload) => this.#encode(payload));
-    const ready: Uint8Array[] = [];
-    for (const bytes of encoded) ready.push(bytes instanceof Promise ? await bytes : bytes);
+    // Awaited together: a second validator that refuses must not be left alone with its rejection.
+    const ready = await Promise.all(encoded);
     if (ready.length === 0) return [];
     const own = (index: number): PutOptions | undefined =>
       typeof options === "function" ? options(payloads[index] as In, index) : options;
@@ -72,8 +72,13 @@ export class Producer<In> {
       const outcomes = await this.#parts.calls.putAll(jobs);
       return outcomes.every(roomOrNot) ? outcomes : undefined;
     };
-    const outcomes = (await store()) ?? (await this.#whenRoom(store, options));
+    const outcomes = (await store()) ?? (await this.#whenRoom(store, this.#mayFit(jobs) ? options : { timeout: 0 }));
     return jobs.map((job, index) => resultOf(job, outcomes[index]));
+  }
+
+  /** May these ever be stored together? Those with a key may turn out to be duplicates, which need no room. */
+  #mayFit(jobs: readonly NewJob[]): boolean {
+    return jobs.filter(({ key }) => key === null).length <= (this.#options.maxSize ?? Infinity);
   }
 
   #encode(payload: In): Uint8Array | Promise<Uint8Array> {

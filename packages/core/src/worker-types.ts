@@ -14,6 +14,7 @@ export interface WorkerOptions {
   /**
    * How many jobs are taken ahead of a free slot, to spare round trips. A job that does not get a slot within a second is given back.
    * Default: none while handlers take longer than a few milliseconds; with quicker ones, as many as keep the slots busy.
+   * A process that dies burns an attempt of the jobs it had taken ahead, too: say 0 where `maxAttempts` is 1.
    */
   readonly prefetch?: number;
   /** The lease of jobs that bring none of their own. It is renewed while the handler runs. Default: the queue's. */

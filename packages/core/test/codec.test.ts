@@ -165,6 +165,15 @@ const slow: StandardSchemaV1<string, string> = {
 };
 
 describe("schema", () => {
+  test("of several payloads that an asynchronous validator refuses, putMany reports one and leaves no rejection behind", async () => {
+    const t = new TestBackend();
+    const refuse = async () => ({ issues: [{ message: "no" }] });
+    await using queue = t.queue({ schema: { "~standard": { version: 1, vendor: "test", validate: refuse } } });
+    expect(await errorOf(queue.putMany([1, 2, 3]))).toMatchObject({ code: "INVALID_PAYLOAD" });
+    await turns();
+    expect(t.count("put")).toBe(0);
+  });
+
   test("the stored payload is what was put, the handler gets the schema's output", async () => {
     const t = new TestBackend();
     await using queue = t.queue({ schema: number });

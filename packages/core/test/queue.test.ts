@@ -170,6 +170,13 @@ describe("put", () => {
     expect(await queue.size()).toBe(1);
   });
 
+  test("putMany of more than maxSize does not wait for room that can never be", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue({ maxSize: 2 });
+    expect(await errorOf(queue.putMany([1, 2, 3], { timeout: "1m" }))).toMatchObject({ code: "QUEUE_FULL" });
+    expect(await queue.size()).toBe(0);
+  });
+
   test("a signal ends the wait for room", async () => {
     const t = new TestBackend();
     await using queue = t.queue({ maxSize: 1 });
