@@ -57,7 +57,9 @@ export class Producer<In> {
     if (!Array.isArray(payloads)) throw new TypeError("putMany takes an array of payloads");
     const encoded = (payloads as readonly In[]).map((payload) => this.#encode(payload));
     // Awaited together: a second validator that refuses must not be left alone with its rejection.
-    const ready = await Promise.all(encoded);
+    await Promise.all(encoded.filter((each) => each instanceof Promise));
+    const ready: Uint8Array[] = [];
+    for (const each of encoded) ready.push(each instanceof Promise ? await each : each);
     if (ready.length === 0) return [];
     const own = (index: number): PutOptions | undefined =>
       typeof options === "function" ? options(payloads[index] as In, index) : options;

@@ -13,7 +13,7 @@ export function comparePlaces(a: Entry, b: Entry): number {
 }
 
 /** Compare by position alone, as inside a group. */
-export function comparePositions(a: Entry, b: Entry): number {
+function comparePositions(a: Entry, b: Entry): number {
   return (a.position ?? Infinity) - (b.position ?? Infinity);
 }
 
