@@ -12,8 +12,9 @@ const suites: Readonly<Record<string, () => Promise<readonly Comparison[]>>> = {
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in suites));
-if (unknown.length > 0)
+if (unknown.length > 0) {
   throw new Error(`No such benchmark: ${unknown.join(", ")}. There are: ${Object.keys(suites).join(", ")}.`);
+}
 
 console.log(`Node ${process.versions.node}, ${cpus().length} x ${cpus()[0]?.model ?? "unknown processor"}`);
 console.log("Median of the ratio over rounds of A B B A, with its range; the control is A against A.\n");
