@@ -56,8 +56,10 @@ export class Producer<In> {
   async putMany(payloads: readonly In[], options: PutManyOptions<In> | undefined): Promise<PutResult[]> {
     if (!Array.isArray(payloads)) throw new TypeError("putMany takes an array of payloads");
     const encoded = (payloads as readonly In[]).map((payload) => this.#encode(payload));
-    // Awaited together: a second validator that refuses must not be left alone with its rejection.
-    await Promise.all(encoded.filter((each) => each instanceof Promise));
+    // Awaited together: a second validator that refuses must not be left alone with its rejection. Nothing is awaited for nothing: that would
+    // let a later put go first.
+    const pending = encoded.filter((each) => each instanceof Promise);
+    if (pending.length > 0) await Promise.all(pending);
     const ready: Uint8Array[] = [];
     for (const each of encoded) ready.push(each instanceof Promise ? await each : each);
     if (ready.length === 0) return [];
