@@ -14,10 +14,13 @@ import { Progress } from "./progress.ts";
 import { runWorker } from "./run-worker.ts";
 
 const input = resolve(process.argv[2] ?? join(import.meta.dirname, "../../.."));
-const folder = await mkdtemp(join(tmpdir(), "pq-demo-"));
-const paths = await filesBelow(input);
-if (paths.length === 0) throw new Error(`There is no file below ${input}.`);
+const paths = await filesBelow(input).catch(() => []);
+if (paths.length === 0) {
+  console.error(`There is no file below ${input}. Give a folder: npm run demo -- <folder>`);
+  process.exit(1);
+}
 
+const folder = await mkdtemp(join(tmpdir(), "pq-demo-"));
 const began = performance.now();
 console.log(`Queueing the ${paths.length} files below ${input}: code first, then text, then the rest.`);
 const queue = new Queue<FileJob>("files", { backend: file(folder) });
@@ -31,7 +34,7 @@ await queue.close();
 
 const progress = new Progress(paths.length);
 const history = new History();
-const half = Math.ceil(paths.length / 2);
+const half = Math.floor(paths.length / 2);
 const first = await runWorker([folder, input, String(half)], (line) => progress.show(history.add(line, "first")));
 progress.end();
 console.log(`The first worker had done ${history.doneBy("first")} files when SIGKILL hit it (exit: ${first}).`);
@@ -47,8 +50,8 @@ console.log(`
   redelivered        ${report.redelivered}   in the hands of the first worker when it died
   done twice         ${report.twice}   finished, but killed before the ack: at-least-once means these
   lost               ${report.lost.length}
-  again after ack    ${report.afterAck.length}
-  twice undelivered  ${report.unexplained.length}   done twice without a redelivery
+  after the ack      ${report.afterAck.length}   done again although the queue had confirmed the ack
+  unexplained        ${report.unexplained.length}   done twice without a redelivery
   time               ${seconds.toFixed(1)} s
 `);
 await rm(folder, { recursive: true });
