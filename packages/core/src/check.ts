@@ -24,10 +24,18 @@ export function checkInteger(value: unknown, what: string, least: number, most: 
   return value;
 }
 
-/** An object of options, or nothing. */
-export function checkOptions(value: unknown, what: string): void {
-  if (value !== undefined && (typeof value !== "object" || value === null)) {
+/** The names that options may have: the compiler sees to it that none is missing. */
+export type NamesOf<Options> = Readonly<Record<keyof Options, true>>;
+
+/** An object of options with these names, or nothing. A name nobody knows is refused: `dealy: "5s"` must not mean at once. */
+export function checkOptions<Options>(value: Options | undefined, what: string, names: NamesOf<Options>): void {
+  if (value === undefined) return;
+  if (typeof value !== "object" || value === null) {
     throw new TypeError(`${what} must be an object, not ${kindOf(value)}`);
+  }
+  const unknown = Object.keys(value).find((name) => !Object.hasOwn(names, name));
+  if (unknown !== undefined) {
+    throw new TypeError(`${what} must not have "${unknown}"; there are ${Object.keys(names).join(", ")}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { closedError } from "./backend-guard.ts";
-import { checkInteger, checkOptions, checkSignal } from "./check.ts";
+import { checkInteger, checkOptions, checkSignal, type NamesOf } from "./check.ts";
 import { sleep } from "./clock.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { isPqError } from "./errors.ts";
@@ -18,6 +18,8 @@ export interface ConsumeOptions {
   /** How many jobs are taken ahead of the one in hand. Default 0. */
   readonly prefetch?: number;
 }
+
+const CONSUME_OPTIONS: NamesOf<ConsumeOptions> = { lease: true, signal: true, prefetch: true };
 
 /** When the store fails, ask again after so many ms. */
 const PAUSE = 1000;
@@ -40,7 +42,7 @@ export class Consumer<Out> implements AsyncIterableIterator<Job<Out>>, AsyncDisp
   #ending: Promise<void> | undefined;
 
   constructor(source: JobSource<Out>, options: ConsumeOptions = {}, onEnd: () => void = () => undefined) {
-    checkOptions(options, "options");
+    checkOptions(options, "options", CONSUME_OPTIONS);
     checkSignal(options.signal);
     this.#source = source;
     this.#lease = options.lease === undefined ? source.lease : parseDuration(options.lease, "lease", 1);

@@ -7,6 +7,7 @@
  */
 import type { SettleOutcome, Settlement } from "./backend.ts";
 import { type Backoff, type BackoffFunction, defaultBackoff, delayAfter } from "./backoff.ts";
+import { checkOptions, type NamesOf } from "./check.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { isPqError, PqError } from "./errors.ts";
 import { errorText, isUnrecoverable } from "./failure.ts";
@@ -17,6 +18,13 @@ import type { Lease } from "./lease.ts";
 import type { LeaseWatcher } from "./lease-keeper.ts";
 
 type SettleType = Settlement["type"];
+
+/** When a job that is given back is ready again. */
+interface ReturnOptions {
+  readonly delay?: Duration;
+}
+
+const RETURN_OPTIONS: NamesOf<ReturnOptions> = { delay: true };
 
 /** Set by the class below, which alone can reach its private fields. */
 let inside: JobInside;
@@ -114,7 +122,8 @@ export class Job<Out = unknown> implements AsyncDisposable {
   }
 
   /** Give the job back unharmed: the attempt does not count. It is ready at once, or after `delay`, before the undelivered jobs of its priority. */
-  async release(options: { readonly delay?: Duration } = {}): Promise<void> {
+  async release(options: ReturnOptions = {}): Promise<void> {
+    checkOptions(options, "options", RETURN_OPTIONS);
     const delay = parseDuration(options.delay ?? 0, "delay");
     await this.#settle("release", { ...this.#proof(), type: "release", delay });
   }
@@ -128,7 +137,8 @@ export class Job<Out = unknown> implements AsyncDisposable {
    * The attempt failed. With attempts left the job comes back after `delay` (default: by the job's backoff); with none, and after an
    * `UnrecoverableError`, it is buried. At most 4 KiB of the error's message and stack are kept as `lastError`.
    */
-  async fail(error: unknown, options: { readonly delay?: Duration } = {}): Promise<void> {
+  async fail(error: unknown, options: ReturnOptions = {}): Promise<void> {
+    checkOptions(options, "options", RETURN_OPTIONS);
     const delay = options.delay === undefined ? undefined : parseDuration(options.delay, "delay");
     await this.#fail(error, defaultBackoff, delay);
   }

@@ -11,6 +11,7 @@ import {
   checkMaxAttempts,
   checkPriority,
   optionalDuration,
+  PUT_OPTIONS,
   type PutDefaults,
   type PutOptions,
   unsupported,
@@ -40,7 +41,7 @@ export class JobMaker {
   /** A new job. Throws `TypeError`, `RangeError`, `UNSUPPORTED` or `PAYLOAD_TOO_LARGE`. */
   make(payload: Uint8Array, options: PutOptions | undefined, urgent: boolean): NewJob {
     this.checkSize(payload, "the payload");
-    checkOptions(options, "options");
+    checkOptions(options, "options", PUT_OPTIONS);
     const template = options === undefined && !urgent ? this.#plain : this.template(options ?? {}, urgent);
     // Spelt out: a spread costs as much as the rest of a put.
     return {

@@ -3,7 +3,7 @@ import type { CallPolicy } from "./attempts.ts";
 import type { Backend, Durability } from "./backend.ts";
 import { type Backoff, checkBackoff } from "./backoff.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { checkInteger, checkName, checkOptions, checkSignal, kindOf } from "./check.ts";
+import { checkInteger, checkName, checkOptions, checkSignal, kindOf, type NamesOf } from "./check.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Codec, json } from "./codec.ts";
 import { DURABILITIES } from "./durability.ts";
@@ -51,6 +51,27 @@ export interface PutOptions extends UrgentOptions {
   readonly at?: Date | number;
 }
 
+const DEFAULTS: NamesOf<PutDefaults> = {
+  priority: true,
+  ttl: true,
+  lease: true,
+  maxAttempts: true,
+  backoff: true,
+  keepResult: true,
+  timeout: true,
+};
+
+/** The names of put options. */
+export const PUT_OPTIONS: NamesOf<PutOptions> = {
+  ...DEFAULTS,
+  id: true,
+  key: true,
+  group: true,
+  delay: true,
+  at: true,
+  signal: true,
+};
+
 /** Options of `take`. */
 export interface TakeOptions {
   /** Wait for a job: `true` until there is one, or for a duration. Default `false`; 0 is the same. */
@@ -60,6 +81,8 @@ export interface TakeOptions {
   /** Ends the wait: the call rejects with its reason, and nothing is lost. */
   readonly signal?: AbortSignal;
 }
+
+const TAKE_OPTIONS: NamesOf<TakeOptions> = { wait: true, lease: true, signal: true };
 
 /** Options of a queue. */
 export interface QueueOptions<In, Out = In> {
@@ -85,6 +108,19 @@ export interface QueueOptions<In, Out = In> {
   readonly clock?: Clock;
 }
 
+const QUEUE_OPTIONS: NamesOf<QueueOptions<unknown>> = {
+  backend: true,
+  codec: true,
+  schema: true,
+  lease: true,
+  maxSize: true,
+  requires: true,
+  deadline: true,
+  attemptTimeout: true,
+  defaults: true,
+  clock: true,
+};
+
 /** A queue's options, resolved. */
 export interface ResolvedOptions<Out> {
   readonly name: string;
@@ -102,6 +138,7 @@ export interface ResolvedOptions<Out> {
 /** Check a queue's options and fill in the defaults. Throws `TypeError`, `RangeError`, or `UNSUPPORTED` for what the store cannot do. */
 export function resolveOptions<In, Out>(name: string, options: QueueOptions<In, Out>): ResolvedOptions<Out> {
   checkParts(options);
+  checkOptions<QueueOptions<In, Out>>(options, "the queue's options", QUEUE_OPTIONS);
   const { backend, codec = json, schema, requires = "memory", defaults = {} } = options;
   const { capabilities } = backend;
   checkDefaults(defaults, capabilities, backend.name);
@@ -156,7 +193,7 @@ function resolveMaxSize(maxSize: number | undefined, { name, capabilities }: Bac
 
 /** What a default would do to every put is found out when the queue is made. */
 function checkDefaults(defaults: PutDefaults, capabilities: Capabilities, store: string): void {
-  checkOptions(defaults, "defaults");
+  checkOptions(defaults, "defaults", DEFAULTS);
   if (defaults.priority !== undefined) checkPriority(defaults.priority);
   for (const name of ["ttl", "lease", "keepResult"] as const) optionalDuration(defaults[name], name);
   if (defaults.timeout !== undefined) parseDuration(defaults.timeout, "timeout");
@@ -205,7 +242,7 @@ export interface ResolvedTake {
 
 /** Check the options of a take. Throws the signal's reason when it has aborted. */
 export function resolveTake(options: TakeOptions | undefined, lease: number): ResolvedTake {
-  checkOptions(options, "options");
+  checkOptions(options, "options", TAKE_OPTIONS);
   checkSignal(options?.signal);
   options?.signal?.throwIfAborted();
   return {

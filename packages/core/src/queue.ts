@@ -2,7 +2,7 @@
 import type { BackendEvent, Guarantees, QueueStats } from "./backend.ts";
 import { closedError } from "./backend-guard.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { checkInteger, checkOptions, checkSignal } from "./check.ts";
+import { checkInteger, checkOptions, checkSignal, type NamesOf } from "./check.ts";
 import { type ConsumeOptions, Consumer } from "./consume.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { Emitter } from "./emitter.ts";
@@ -33,6 +33,17 @@ import type { Handler, WorkerOptions } from "./worker-types.ts";
 import { TakeHub } from "./take-hub.ts";
 
 export type { QueueOptions } from "./options.ts";
+
+/** Options of `list`. */
+export interface ListOptions {
+  readonly state: JobState;
+  /** Jobs on a page, 1 .. 10,000. Default 100. */
+  readonly limit?: number;
+  /** What the page before this one ended with. Default `null`: the first. */
+  readonly cursor?: string | null;
+}
+
+const LIST_OPTIONS: NamesOf<ListOptions> = { state: true, limit: true, cursor: true };
 
 /** A page of jobs. */
 export interface JobPage<T> {
@@ -158,12 +169,8 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
   }
 
   /** A page of the jobs in one state, at most `limit` (100). */
-  async list(options: {
-    readonly state: JobState;
-    readonly limit?: number;
-    readonly cursor?: string | null;
-  }): Promise<JobPage<In>> {
-    checkOptions(options, "options");
+  async list(options: ListOptions): Promise<JobPage<In>> {
+    checkOptions(options, "options", LIST_OPTIONS);
     const { state, limit = 100, cursor = null } = options;
     if (!JOB_STATES.includes(state)) throw new RangeError(`state must be one of ${JOB_STATES.join(", ")}`);
     if (cursor !== null && typeof cursor !== "string") throw new TypeError("cursor must be what list() returned");

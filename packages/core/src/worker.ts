@@ -8,7 +8,7 @@
 import { closedError } from "./backend-guard.ts";
 import { background } from "./background.ts";
 import { checkBackoff, defaultBackoff } from "./backoff.ts";
-import { checkInteger, checkOptions, checkSignal } from "./check.ts";
+import { checkInteger, checkOptions, checkSignal, type NamesOf } from "./check.ts";
 import { type Clock, sleep } from "./clock.ts";
 import { Crew } from "./crew.ts";
 import { type Duration, parseDuration } from "./duration.ts";
@@ -210,8 +210,17 @@ export class Worker<Out = unknown> implements AsyncDisposable {
   }
 }
 
+const WORKER_OPTIONS: NamesOf<WorkerOptions> = {
+  concurrency: true,
+  prefetch: true,
+  lease: true,
+  timeout: true,
+  backoff: true,
+  signal: true,
+};
+
 function settingsOf(options: WorkerOptions, lease: number): WorkerSettings {
-  checkOptions(options, "options");
+  checkOptions(options, "options", WORKER_OPTIONS);
   checkSignal(options.signal);
   const { concurrency = 1, prefetch, timeout, backoff = defaultBackoff } = options;
   return {

@@ -83,6 +83,7 @@ describe("put", () => {
     [{ signal: {} }, TypeError],
     ["fast", TypeError],
     [null, TypeError],
+    [{ dealy: "5s" }, TypeError],
   ])("refuses %j before anything is sent", async (options, type) => {
     const t = new TestBackend();
     await using queue = t.queue();
@@ -199,6 +200,33 @@ describe("put", () => {
     await t.clock.advance(100);
     await queue.close();
     expect(await put).toMatchObject({ code: "CLOSED" });
+  });
+});
+
+describe("a misspelt option", () => {
+  const t = new TestBackend();
+  const queue = t.queue();
+  test.each<[string, () => unknown]>([
+    ["put", () => queue.put(1, { dealy: "5s" } as never)],
+    ["take", () => queue.take({ wiat: true } as never)],
+    ["list", () => queue.list({ state: "ready", limt: 1 } as never)],
+    ["work", () => queue.work(() => 1, { concurency: 2 } as never)],
+    ["consume", () => queue.consume({ prefech: 1 } as never)],
+    ["new Queue", () => new Queue("q", { backend: memory(), leese: "1s" } as never)],
+    ["defaults", () => new Queue("q", { backend: memory(), defaults: { key: "k" } } as never)],
+  ])("is refused by %s, with the names there are", async (_, call) => {
+    const error = await errorOf(Promise.resolve().then(call));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error.message).toMatch(/must not have ".+"; there are .+, .+/);
+  });
+
+  test("is refused where a job is given back, and the job is still held", async () => {
+    await queue.put(1);
+    const job = await queue.take();
+    if (job === null) throw new Error("no job");
+    expect(await errorOf(job.release({ dealy: 5 } as never))).toBeInstanceOf(TypeError);
+    expect(await errorOf(job.fail("no", { dealy: 5 } as never))).toBeInstanceOf(TypeError);
+    await job.ack();
   });
 });
 

@@ -33,6 +33,7 @@ export {
   type JobPage,
   type JobState,
   json,
+  type ListOptions,
   type LostReason,
   PqError,
   type PqErrorCode,
