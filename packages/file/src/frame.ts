@@ -65,6 +65,11 @@ export class FrameWriter {
     return this.#start;
   }
 
+  /** The frame that begins there is the first of its batch. */
+  markFirst(start: number): void {
+    this.out.written[start + 9]! |= FIRST;
+  }
+
   /** Finish the frame. Returns its size with the header. */
   end(): number {
     const size = this.out.length - this.#start;

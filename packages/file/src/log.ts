@@ -276,15 +276,19 @@ export class Log {
     this.#shedGathering(error);
     try {
       await truncate(this.#fd, this.#size);
-      await this.#options.reserve.release();
-      this.#options.reserve.spend(kept.length);
-      const base = kept.length > 0 ? await this.#write(kept.out.written) : 0;
-      for (const entry of keep) entry.done(this.#segment, base);
+      if (keep.length > 0) await this.#writeIntoReserve(kept.out.written, keep);
       this.#projected = this.#size;
     } catch (second) {
       const failed = keep.map((entry) => ({ entry, start: 0, end: 0 }));
       this.#giveUp({ ...group, entries: failed }, second);
     }
+  }
+
+  async #writeIntoReserve(bytes: Buffer, entries: readonly Entry[]): Promise<void> {
+    await this.#options.reserve.release();
+    this.#options.reserve.spend(bytes.length);
+    const base = await this.#write(bytes);
+    for (const entry of entries) entry.done(this.#segment, base);
   }
 
   /** Fail the puts that gather: one of them may have been answered by a put that has just vanished. */

@@ -61,16 +61,17 @@ export function planPut(queue: QueueState, { jobs, maxSize, partial }: PutParams
 
 /** Admit the jobs that the plan says, and write the batch. */
 export function draftPut(queue: QueueState, { params, outcomes, now }: DecidedPut, frames: FrameWriter): PutDraft {
+  const start = frames.length;
   const admitted: Admitted[] = [];
-  params.jobs.forEach((job, index) => {
-    if (outcomes[index] !== ADDED) return;
-    const record = recordOf(queue, job, now);
-    const slot = queue.admit(record);
-    const offset = frames.begin(JOB, admitted.length === 0 ? FIRST | MORE : MORE);
-    writeJob(frames.out, record, queue.nameBytes);
-    frames.out.bytes(job.payload);
-    admitted.push({ slot, delayed: record.dueAt !== null, urgent: job.urgent, offset, size: frames.end() });
-  });
+  try {
+    params.jobs.forEach((job, index) => {
+      if (outcomes[index] === ADDED) admitted.push(admit(queue, job, now, frames));
+    });
+  } catch (error) {
+    for (const { slot } of admitted) queue.remove(slot);
+    throw error;
+  }
+  if (admitted.length > 0) frames.markFirst(start);
   frames.begin(PUT, admitted.length === 0 ? FIRST : 0);
   frames.out.u32(queue.number);
   frames.out.f64(now);
@@ -80,6 +81,16 @@ export function draftPut(queue: QueueState, { params, outcomes, now }: DecidedPu
   count(queue, outcomes, 1);
   queue.counters.urgent += urgentOf(admitted);
   return { outcomes, admitted, jobs: queue.jobs };
+}
+
+/** Write the job's record, as one in the middle of a batch, and enter the job. */
+function admit(queue: QueueState, job: NewJob, now: number, frames: FrameWriter): Admitted {
+  const record = recordOf(queue, job, now);
+  const offset = frames.begin(JOB, MORE);
+  writeJob(frames.out, record, queue.nameBytes);
+  frames.out.bytes(job.payload);
+  const size = frames.end();
+  return { slot: queue.admit(record), delayed: record.dueAt !== null, urgent: job.urgent, offset, size };
 }
 
 /** The batch is on disk, its first byte at this place. */

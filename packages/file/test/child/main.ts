@@ -3,11 +3,12 @@
  *
  *     hold <folder>          open the folder, say so, and hold it until the end
  *     load <folder> <seed>   put, take and ack without end, saying what was promised
+ *     fail <folder> <seed>   put until it fails, then say what each call says
  *
  * Every line is written before the next step, so that what was said before a SIGKILL is known.
  */
 import { writeSync } from "node:fs";
-import { newRequestId } from "@pq/core/backend";
+import { isPqError, newRequestId } from "@pq/core/backend";
 import { FileBackend } from "../../src/backend.ts";
 import { resolveOptions } from "../../src/options.ts";
 
@@ -20,6 +21,22 @@ function say(line: string): void {
 
 function idOf(n: number): string {
   return `00000000-0000-7000-8000-${(Number(seed) * 1_000_000 + n).toString(16).padStart(12, "0")}`;
+}
+
+/** The code that a call ends with. */
+async function codeOf(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => "none",
+    (error: unknown) => (isPqError(error) ? error.code : String(error)),
+  );
+}
+
+async function untilFailure(): Promise<void> {
+  say(`failed ${await codeOf(produce(0, 1))}`);
+  say(`put-again ${await codeOf(produce(0, 1))}`);
+  say(`take ${await codeOf(backend.take({ request: newRequestId(), queue: "q", limit: 1, lease: 50 }))}`);
+  await backend.close();
+  say("closed");
 }
 
 async function produce(start: number, batch: number): Promise<void> {
@@ -62,4 +79,5 @@ async function consume(limit: number): Promise<void> {
 await backend.open({ report: (event) => say(`event ${event.type} ${event.message}`) });
 say("open");
 if (command === "load") await Promise.all([produce(0, 1), produce(1, 7), produce(2, 30), consume(1), consume(25)]);
+else if (command === "fail") await untilFailure();
 else setInterval(() => undefined, 1000);
