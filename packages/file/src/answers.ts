@@ -45,7 +45,9 @@ export class Answers {
     return [...this.#known]
       .filter(([, { items }]) => items <= MOST_ITEMS_STORED)
       .slice(-MOST_STORED)
-      .flatMap(([request, { at, items, answer }]) => (typeof answer === "function" ? [[request, at, items, answer()]] : []));
+      .flatMap(([request, { at, items, answer }]) =>
+        typeof answer === "function" ? [[request, at, items, answer()]] : [],
+      );
   }
 
   /** Take what `recent` gave. */

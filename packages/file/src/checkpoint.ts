@@ -186,10 +186,15 @@ function writeAnswers(frames: FrameWriter, queue: QueueState): void {
 /** What the checkpoint of a folder knows, or `undefined` when there is none that can be used with these segments. */
 export async function loadCheckpoint(layout: Layout, salt: number): Promise<Loaded | undefined> {
   const bytes = await readFile(layout.checkpoint).catch(() => undefined);
-  if (bytes === undefined || bytes.toString("latin1", 0, CHECKPOINT_MAGIC.length) !== CHECKPOINT_MAGIC) return undefined;
+  if (bytes === undefined || bytes.toString("latin1", 0, CHECKPOINT_MAGIC.length) !== CHECKPOINT_MAGIC) {
+    return undefined;
+  }
   const loaded = await new Loader(bytes, segmentSeed(salt, SEGMENT)).load().catch(() => undefined);
   if (loaded === undefined) return undefined;
-  const size = await fs.promises.stat(layout.segment(loaded.segment)).then((stat) => stat.size, () => -1);
+  const size = await fs.promises.stat(layout.segment(loaded.segment)).then(
+    (stat) => stat.size,
+    () => -1,
+  );
   return size >= loaded.offset ? loaded : undefined;
 }
 
@@ -249,7 +254,14 @@ function readJob(input: ByteReader, queue: QueueState): void {
     return;
   }
   const extra = jobs.needExtra(slot);
-  const fixed = JSON.parse(input.text()) as [string | null, string | null, number | null, number | null, number | null, number];
+  const fixed = JSON.parse(input.text()) as [
+    string | null,
+    string | null,
+    number | null,
+    number | null,
+    number | null,
+    number,
+  ];
   [extra.key, extra.group, extra.expiresAt, extra.ownLease, extra.keepResult, extra.maxAttempts] = fixed;
   if (extra.key !== null) jobs.keys.set(extra.key, slot);
   queue.restore(slot, readState(input));

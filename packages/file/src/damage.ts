@@ -3,6 +3,7 @@ import fs from "node:fs";
 import type { BackendEvent } from "@pq/core/backend";
 import { syncFolder, writeNewFile } from "./files.ts";
 import type { Layout } from "./layout.ts";
+import type { LogPlace } from "./payload-reader.ts";
 
 /** The side files of one folder. */
 export class Damage {
@@ -23,9 +24,17 @@ export class Damage {
   }
 
   /** Put bytes aside, unless they have been before. */
-  async putAside(segment: number, offset: number, bytes: Uint8Array, what: string, queue?: string): Promise<void> {
+  async putAside(
+    { segment, offset }: Pick<LogPlace, "segment" | "offset">,
+    bytes: Uint8Array,
+    what: string,
+    queue?: string,
+  ): Promise<void> {
     const path = this.#layout.damagedPart(segment, offset);
-    const known = await fs.promises.stat(path).then((stat) => stat.size, () => -1);
+    const known = await fs.promises.stat(path).then(
+      (stat) => stat.size,
+      () => -1,
+    );
     if (known === bytes.length) return;
     await fs.promises.mkdir(this.#layout.damaged, { recursive: true, mode: 0o700 });
     await writeNewFile(path, [bytes]);

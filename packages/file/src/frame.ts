@@ -81,7 +81,7 @@ export class FrameWriter {
 /** Fill in groups and checksums of all frames in `bytes`, which will stand at `offset` of the segment with this seed. */
 export function seal(bytes: Buffer, seed: number, offset: number, group: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const end = at + FRAME_HEADER + view.getUint32(at, true);
     view.setUint32(at + 4, group, true);
     const start = seed ^ (offset + at);

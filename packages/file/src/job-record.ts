@@ -73,16 +73,7 @@ export function writeJob(out: ByteWriter, job: JobRecord, name: Uint8Array): voi
   out.u32(job.priority);
   out.u32(job.maxAttempts);
   out.u8(job.urgent ? 1 : 0);
-  out.u16(
-    (job.expiresAt === null ? 0 : EXPIRES) |
-      (job.ownLease === null ? 0 : LEASE) |
-      (job.key === null ? 0 : KEY) |
-      (job.group === null ? 0 : GROUP) |
-      (job.dueAt === null ? 0 : DUE) |
-      (job.keepResult === null ? 0 : KEEP) |
-      (job.headers === "" ? 0 : HEADERS) |
-      (job.moved === null ? 0 : STATE),
-  );
+  out.u16(presence(job));
   if (job.expiresAt !== null) out.f64(job.expiresAt);
   if (job.ownLease !== null) out.f64(job.ownLease);
   if (job.key !== null) out.text(job.key);
@@ -91,6 +82,19 @@ export function writeJob(out: ByteWriter, job: JobRecord, name: Uint8Array): voi
   if (job.keepResult !== null) out.f64(job.keepResult);
   if (job.headers !== "") out.text(job.headers);
   if (job.moved !== null) writeState(out, job.moved);
+}
+
+/** Which of the optional fields the record has. */
+function presence(job: JobRecord): number {
+  let has = job.headers === "" ? 0 : HEADERS;
+  if (job.expiresAt !== null) has |= EXPIRES;
+  if (job.ownLease !== null) has |= LEASE;
+  if (job.key !== null) has |= KEY;
+  if (job.group !== null) has |= GROUP;
+  if (job.dueAt !== null) has |= DUE;
+  if (job.keepResult !== null) has |= KEEP;
+  if (job.moved !== null) has |= STATE;
+  return has;
 }
 
 /** Read what `writeJob` wrote; the reader then stands at the payload. */
@@ -140,7 +144,10 @@ export function writeState(out: ByteWriter, { state, flags, attempt, extra }: Mo
   out.u8(reasonNumber(extra.buryReason));
   const { leasedBy, lastError, progress, result } = extra;
   out.u8(
-    (leasedBy === null ? 0 : 1) | (lastError === null ? 0 : 2) | (progress === null ? 0 : 4) | (result === null ? 0 : 8),
+    (leasedBy === null ? 0 : 1) |
+      (lastError === null ? 0 : 2) |
+      (progress === null ? 0 : 4) |
+      (result === null ? 0 : 8),
   );
   if (leasedBy !== null) writeRequest(out, leasedBy);
   if (lastError !== null) out.text(lastError);

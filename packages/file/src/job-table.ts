@@ -108,9 +108,7 @@ export class JobTable {
   hasId(slot: number, words: Int32Array): boolean {
     const { ids } = this.#page(slot);
     const at = (slot & MASK) * 4;
-    return (
-      ids[at + 3] === words[3] && ids[at + 2] === words[2] && ids[at + 1] === words[1] && ids[at] === words[0]
-    );
+    return ids[at + 3] === words[3] && ids[at + 2] === words[2] && ids[at + 1] === words[1] && ids[at] === words[0];
   }
 
   /** The id's words, in an array that is only good until the next page is read. */

@@ -10,7 +10,19 @@ import { Extra } from "./extra.ts";
 import { Groups } from "./groups.ts";
 import type { JobRecord, MovedState } from "./job-record.ts";
 import { IdIndex } from "./id-index.ts";
-import { BURIED, DELAYED, DONE, EXTRA, JobTable, LEASED, PENDING, PLACED, READY, RETURNED, URGENT } from "./job-table.ts";
+import {
+  BURIED,
+  DELAYED,
+  DONE,
+  EXTRA,
+  JobTable,
+  LEASED,
+  PENDING,
+  PLACED,
+  READY,
+  RETURNED,
+  URGENT,
+} from "./job-table.ts";
 import { type Compare, SlotList } from "./slot-list.ts";
 import { Usage } from "./usage.ts";
 

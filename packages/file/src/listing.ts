@@ -3,7 +3,7 @@ import type { JobId, JobState } from "@pq/core/backend";
 import { parseWords } from "./ids.ts";
 import { comparePlaces, type Place } from "./jobs.ts";
 import { isVisible, type QueueState } from "./queue-state.ts";
-import type { SlotList } from "./slot-list.ts";
+import type { Compare, SlotList } from "./slot-list.ts";
 
 /** One page. */
 export interface Page {
@@ -42,26 +42,44 @@ function cursorOf(queue: QueueState, state: JobState, slot: number): string {
   return [moment, since, order].join(":");
 }
 
-/** Ready jobs in the order of their places: those that may be given out and those that wait for their group, merged. */
-function* readyFrom(queue: QueueState, key: readonly number[] | null): Generator<number, void> {
+/** Ready jobs in the order of their places: those that may be given out and those that wait for their group. */
+function readyFrom(queue: QueueState, key: readonly number[] | null): Generator<number, void> {
   const { jobs } = queue;
-  const [urgent = 0, priority = 0, returned = 0, time = 0, sequence = 0] = key ?? [];
-  const after: Place = { urgent: urgent === 1, priority, returned: returned === 1, time, sequence };
-  const probe = key === null ? (): number => 1 : (slot: number): number => comparePlaces(jobs.place(slot), after);
-  const sources = [jobs.ready.from(probe), jobs.held.from(probe)];
-  const heads = sources.map((source) => source.next());
-  for (;;) {
-    const [a, b] = heads;
-    const first = b?.done === true || (a?.done !== true && a !== undefined && b !== undefined && comparePlaces(jobs.place(a.value as number), jobs.place(b.value as number)) < 0) ? 0 : 1;
-    const head = heads[first];
-    const source = sources[first];
-    if (head === undefined || head.done === true || source === undefined) return;
-    yield head.value;
-    heads[first] = source.next();
-  }
+  const probe =
+    key === null ? (): number => 1 : (slot: number): number => comparePlaces(jobs.place(slot), placeOf(key));
+  return merge(jobs.ready.from(probe), jobs.held.from(probe), (a, b) => comparePlaces(jobs.place(a), jobs.place(b)));
 }
 
-function ordered(queue: QueueState, state: Exclude<JobState, "ready">, key: readonly number[] | null): Generator<number, void> {
+function placeOf([urgent = 0, priority = 0, returned = 0, time = 0, sequence = 0]: readonly number[]): Place {
+  return { urgent: urgent === 1, priority, returned: returned === 1, time, sequence };
+}
+
+/** Two sorted sources as one. */
+function* merge(
+  left: Generator<number, void>,
+  right: Generator<number, void>,
+  compare: Compare,
+): Generator<number, void> {
+  let a = left.next();
+  let b = right.next();
+  while (a.done !== true && b.done !== true) {
+    if (compare(a.value, b.value) < 0) {
+      yield a.value;
+      a = left.next();
+    } else {
+      yield b.value;
+      b = right.next();
+    }
+  }
+  for (; a.done !== true; a = left.next()) yield a.value;
+  for (; b.done !== true; b = right.next()) yield b.value;
+}
+
+function ordered(
+  queue: QueueState,
+  state: Exclude<JobState, "ready">,
+  key: readonly number[] | null,
+): Generator<number, void> {
   const { jobs } = queue;
   const list: SlotList = jobs[state];
   if (key === null) return list.from(() => 1);

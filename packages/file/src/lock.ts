@@ -66,7 +66,9 @@ function lockInherited(fd: number): Promise<boolean> {
   if (process.platform !== "linux") return Promise.resolve(true);
   return new Promise((resolve, reject) => {
     const helper = spawn("flock", ["-n", "3"], { stdio: ["ignore", "ignore", "ignore", fd] });
-    helper.once("error", (error) => reject(unavailable("locking the folder needs the command `flock` of util-linux or busybox", error)));
+    helper.once("error", (error) =>
+      reject(unavailable("locking the folder needs the command `flock` of util-linux or busybox", error)),
+    );
     helper.once("exit", (code) => {
       if (code === 0 || code === 1) resolve(code === 0);
       else reject(unavailable(`locking the folder failed: flock ended with ${code ?? "a signal"}`));
@@ -75,7 +77,15 @@ function lockInherited(fd: number): Promise<boolean> {
 }
 
 async function lockedError(layout: Layout): Promise<PqError> {
-  const pid = await fs.promises.readFile(layout.lock, "utf8").then((text) => text.trim(), () => "");
-  const owner = pid === "" ? "another process" : pid === String(process.pid) ? `this process (pid ${pid})` : `the process with pid ${pid}`;
+  const pid = await fs.promises.readFile(layout.lock, "utf8").then(
+    (text) => text.trim(),
+    () => "",
+  );
+  const owner =
+    pid === ""
+      ? "another process"
+      : pid === String(process.pid)
+        ? `this process (pid ${pid})`
+        : `the process with pid ${pid}`;
   return new PqError("LOCKED", `${layout.folder} is in use by ${owner}`);
 }

@@ -166,6 +166,11 @@ export class Log {
     });
   }
 
+  /** While the disk is full: is there room left for so many bytes of what consumers need? */
+  hasReserve(bytes: number): boolean {
+    return !this.#full || this.#options.reserve.left >= bytes;
+  }
+
   /** Take the reserve again, if the disk has room for it. */
   async recoverSpace(): Promise<boolean> {
     if (this.#full && (await this.#options.reserve.restore())) this.#full = false;
@@ -197,7 +202,7 @@ export class Log {
 
   /** Write groups until none gathers. Starts a microtask later, so that one burst of calls is one group. */
   async #run(): Promise<void> {
-    await undefined;
+    await Promise.resolve();
     for (let group = this.#gathering; group !== undefined && !this.#stopped; group = this.#gathering) {
       this.#gathering = undefined;
       const size = group.frames.length;
@@ -215,7 +220,9 @@ export class Log {
       return;
     }
     try {
-      const base = group.rolls ? await this.#roll(group.frames.out.written) : await this.#write(group.frames.out.written);
+      const base = group.rolls
+        ? await this.#roll(group.frames.out.written)
+        : await this.#write(group.frames.out.written);
       for (const { entry } of group.entries) entry.done(this.#segment, base);
     } catch (error) {
       if (isFull(error) && this.#segment > 0) await this.#commitFull(group, error);

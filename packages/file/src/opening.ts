@@ -39,7 +39,12 @@ export async function openSession(options: ResolvedOptions, report: (event: Back
   }
 }
 
-async function openLocked(options: ResolvedOptions, layout: Layout, lock: FolderLock, report: (event: BackendEvent) => void): Promise<Session> {
+async function openLocked(
+  options: ResolvedOptions,
+  layout: Layout,
+  lock: FolderLock,
+  report: (event: BackendEvent) => void,
+): Promise<Session> {
   const damage = new Damage(layout, report);
   const recovered = await recover(layout, damage);
   const { knowledge, salt, segments } = recovered;
@@ -58,7 +63,10 @@ async function openLocked(options: ResolvedOptions, layout: Layout, lock: Folder
     const reader = new PayloadReader(files, log.tail, salt);
     const store: Store = new Store({ clock: options.clock, knowledge, log, reader, damage, tidy: () => tidy() });
     const drop = (queue: QueueState, slot: number): Promise<void> => store.drop(queue, slot);
-    const tidier = new Tidier({ layout, knowledge, log, files, damage, salt, segmentBytes: options.segmentBytes, drop }, segments);
+    const tidier = new Tidier(
+      { layout, knowledge, log, files, damage, salt, segmentBytes: options.segmentBytes, drop },
+      segments,
+    );
     const checkpointer = new Checkpointer({ layout, knowledge, log, salt, least: options.segmentBytes });
     const tidy = (): void => {
       tidier.poke();
@@ -85,7 +93,10 @@ async function openLocked(options: ResolvedOptions, layout: Layout, lock: Folder
 }
 
 /** Read what a folder holds. Changes nothing but what a crash left unfinished. */
-export async function recover(layout: Layout, damage: Damage): Promise<Recovered & { salt: number; knowledge: Knowledge }> {
+export async function recover(
+  layout: Layout,
+  damage: Damage,
+): Promise<Recovered & { salt: number; knowledge: Knowledge }> {
   const segments = await listSegments(layout);
   await dropUnstarted(layout, segments, damage);
   const salt = (await readSalt(layout, segments)) ?? newSalt();
@@ -125,8 +136,14 @@ function newSalt(): number {
 async function guaranteesOf({ durability }: ResolvedOptions, damage: Damage, roomy: boolean): Promise<Guarantees> {
   const warnings: string[] = [];
   const damaged = await damage.count();
-  if (durability === "process") warnings.push('durability is "process": a power failure loses the last seconds; open with durability: "disk"');
-  if (damaged > 0) warnings.push(`${damaged} damaged parts of the log were put aside in the folder "damaged": look at them, then remove them`);
+  if (durability === "process") {
+    warnings.push('durability is "process": a power failure loses the last seconds; open with durability: "disk"');
+  }
+  if (damaged > 0) {
+    warnings.push(
+      `${damaged} damaged parts of the log were put aside in the folder "damaged": look at them, then remove them`,
+    );
+  }
   if (!roomy) warnings.push("the disk is full: puts are refused until there is room");
   return { durability, store: `file, format ${FORMAT_VERSION}`, warnings };
 }

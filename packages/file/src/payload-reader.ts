@@ -102,8 +102,9 @@ function runs(places: readonly LogPlace[], indexes: number[]): number[][] {
   for (const index of indexes) {
     const place = places[index]!;
     const near = start?.segment === place.segment && place.offset - end <= GAP;
-    if (start !== undefined && near && place.offset + place.size - start.offset <= LARGEST_READ) result.at(-1)!.push(index);
-    else {
+    if (start !== undefined && near && place.offset + place.size - start.offset <= LARGEST_READ) {
+      result.at(-1)!.push(index);
+    } else {
       result.push([index]);
       start = place;
     }

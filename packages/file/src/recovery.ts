@@ -68,7 +68,9 @@ export async function readSalt(layout: Layout, segments: readonly number[]): Pro
     salt ??= decodeHeader(bytes, segment, path);
     content ||= bytes.length === SEGMENT_HEADER;
   }
-  if (salt === undefined && content) throw corrupt(`${layout.folder} has files named like a log of @pq/file that are none`);
+  if (salt === undefined && content) {
+    throw corrupt(`${layout.folder} has files named like a log of @pq/file that are none`);
+  }
   return salt;
 }
 
@@ -98,7 +100,9 @@ export class Recovery {
     const replayed = segments.filter((segment) => segment >= start.segment);
     for (const [index, segment] of replayed.entries()) {
       const before = replayed[index - 1] ?? segment - 1;
-      if (before !== segment - 1) this.#damage.report("segments of the log are missing", this.#layout.segment(before + 1));
+      if (before !== segment - 1) {
+        this.#damage.report("segments of the log are missing", this.#layout.segment(before + 1));
+      }
       const from = segment === start.segment ? start.offset : SEGMENT_HEADER;
       size = await this.#replaySegment(segment, from, index === replayed.length - 1);
     }
@@ -149,7 +153,15 @@ export class Recovery {
     }
     if ((flags & FIRST) !== 0) this.#endBatch(true);
     this.#batch ??= { frames: [], start: at, damaged: (flags & FIRST) === 0 };
-    this.#batch.frames.push({ type, bytes: this.#bytes, start: bodyStart, end, segment: this.#segment, offset: at, size: end - at });
+    this.#batch.frames.push({
+      type,
+      bytes: this.#bytes,
+      start: bodyStart,
+      end,
+      segment: this.#segment,
+      offset: at,
+      size: end - at,
+    });
     if ((flags & MORE) === 0) this.#endBatch(false);
   }
 
@@ -168,7 +180,11 @@ export class Recovery {
 
   async #putAside(from: number, to: number): Promise<void> {
     if (this.#batch !== undefined) this.#batch.damaged = true;
-    await this.#damage.putAside(this.#segment, from, this.#bytes.subarray(from, to), `${to - from} damaged bytes of the log were put aside`);
+    await this.#damage.putAside(
+      { segment: this.#segment, offset: from },
+      this.#bytes.subarray(from, to),
+      `${to - from} damaged bytes of the log were put aside`,
+    );
   }
 
   /** The log ends with an unfinished batch or something that is no frame: cut it off. Returns the size of the rest. */
@@ -178,8 +194,12 @@ export class Recovery {
     this.#batch = undefined;
     const tail = bytes.subarray(at);
     const what = at >= bytes.length ? "short" : cursor.check(at);
-    if (what === "damaged" || tail.length > 0 && what !== "short" && tail.some((byte) => byte !== 0)) {
-      await this.#damage.putAside(this.#segment, at, tail, "the end of the log was no record: damage, or an unfinished write");
+    if (what === "damaged" || (tail.length > 0 && what !== "short" && tail.some((byte) => byte !== 0))) {
+      await this.#damage.putAside(
+        { segment: this.#segment, offset: at },
+        tail,
+        "the end of the log was no record: damage, or an unfinished write",
+      );
     }
     if (from >= bytes.length) return from;
     const fd = await openFile(this.#layout.segment(this.#segment), "r+");
@@ -200,8 +220,9 @@ export async function dropUnstarted(layout: Layout, segments: number[], damage: 
   const bytes = await readFile(layout.segment(last), SEGMENT_HEADER);
   if (bytes.length === SEGMENT_HEADER) return;
   segments.pop();
-  const begun = SEGMENT_MAGIC.startsWith(bytes.toString("latin1", 0, SEGMENT_MAGIC.length)) || bytes.every((byte) => byte === 0);
-  if (!begun) await damage.putAside(last, 0, bytes, "a segment ended inside its header");
+  const begun =
+    SEGMENT_MAGIC.startsWith(bytes.toString("latin1", 0, SEGMENT_MAGIC.length)) || bytes.every((byte) => byte === 0);
+  if (!begun) await damage.putAside({ segment: last, offset: 0 }, bytes, "a segment ended inside its header");
   await fs.promises.rm(layout.segment(last));
   await syncFolder(layout.folder);
 }

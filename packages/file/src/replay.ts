@@ -71,7 +71,7 @@ export class Knowledge {
         break;
       case JOB:
         input.at = frame.start;
-        replayJob(queue, readJob(input), frame.segment, frame.offset, frame.size);
+        replayJob(queue, readJob(input), frame);
         break;
       case PUT:
         replayPut(queue, now, input);

@@ -49,7 +49,10 @@ export class Reserve {
   async #restore(): Promise<boolean> {
     const { reserve, folder } = this.#layout;
     try {
-      const size = await fs.promises.stat(reserve).then((stat) => stat.size, () => 0);
+      const size = await fs.promises.stat(reserve).then(
+        (stat) => stat.size,
+        () => 0,
+      );
       if (size !== this.#size) {
         await writeNewFile(reserve, parts(this.#size));
         await syncFolder(folder);

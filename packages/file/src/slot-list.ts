@@ -48,7 +48,11 @@ export class SlotList {
       this.#append(last, slot);
     } else {
       const index = this.#chunkFor(slot);
-      this.#insert(index, this.#lowerBound(this.#chunks[index]!, (other) => this.#compare(other, slot)), slot);
+      this.#insert(
+        index,
+        this.#lowerBound(this.#chunks[index]!, (other) => this.#compare(other, slot)),
+        slot,
+      );
     }
   }
 
@@ -58,8 +62,13 @@ export class SlotList {
     const inFirst = first !== undefined && first.slots[first.from] === slot;
     const index = inFirst ? 0 : this.#chunkFor(slot);
     const chunk = this.#chunks[index];
-    const at = inFirst || chunk === undefined ? (first?.from ?? 0) : this.#lowerBound(chunk, (other) => this.#compare(other, slot));
-    if (chunk === undefined || chunk.slots[at] !== slot || at >= chunk.to) throw new Error("a job is not in the list where it belongs");
+    const at =
+      inFirst || chunk === undefined
+        ? (first?.from ?? 0)
+        : this.#lowerBound(chunk, (other) => this.#compare(other, slot));
+    if (chunk === undefined || chunk.slots[at] !== slot || at >= chunk.to) {
+      throw new Error("a job is not in the list where it belongs");
+    }
     this.#size--;
     if (at === chunk.from) chunk.from++;
     else chunk.slots.copyWithin(at, at + 1, chunk.to--);

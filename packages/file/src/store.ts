@@ -31,6 +31,8 @@ import { giveWay } from "./yield.ts";
 /** Changes made by time that one slice makes, and the slices that a take waits for. */
 const SLICE = 2000;
 const MOST_SLICES = 50;
+/** What a call that is no put may need of the reserve while the disk is full. */
+const RESERVE_PER_CALL = 32 * 1024;
 /** How long the log may go without the counters. */
 const NOTE_EVERY = 1000;
 
@@ -88,12 +90,20 @@ export class Store {
     if (queue === undefined || !(await this.#caughtUp(queue, MOST_SLICES))) return [];
     for (;;) {
       const repeated = queue.heldBy(params.request);
-      if (repeated.length > 0) return (await this.#load(queue, repeated.map((slot) => deliveredView(queue, slot)))).map(deliver);
+      if (repeated.length > 0) {
+        return (
+          await this.#load(
+            queue,
+            repeated.map((slot) => deliveredView(queue, slot)),
+          )
+        ).map(deliver);
+      }
+      this.#needReserve();
       const now = this.#parts.clock.now();
       const slots = take(queue, params, now, () => this.#nextFence());
       if (slots.length === 0) return [];
       const views = slots.map((slot) => deliveredView(queue, slot));
-      const written = this.#write(queue, (frames) => writeTake(queue, params.request, slots, now, frames));
+      const written = this.#write(queue, (frames) => writeTake(queue, { request: params.request, slots, now }, frames));
       const [jobs] = await Promise.all([this.#load(queue, views), written]);
       if (jobs.length > 0) return jobs.map(deliver);
     }
@@ -118,7 +128,9 @@ export class Store {
   async control(params: ControlParams): Promise<ControlResult> {
     const queue = this.#queue(params.queue);
     await this.#caughtUp(queue);
-    return this.#once(queue, params.request, 1, (now) => this.#write(queue, (frames) => control(queue, params, now, frames)));
+    return this.#once(queue, params.request, 1, (now) =>
+      this.#write(queue, (frames) => control(queue, params, now, frames)),
+    );
   }
 
   async wait({ queue: name, timeout, signal }: WaitParams): Promise<void> {
@@ -136,8 +148,12 @@ export class Store {
     const queue = this.#parts.knowledge.queues.get(params.queue);
     if (queue === undefined) return { jobs: [], cursor: null };
     await this.#caughtUp(queue);
-    const { slots, cursor } = "ids" in params ? { slots: slotsOfIds(queue, params.ids), cursor: null } : page(queue, params);
-    const jobs = await this.#load(queue, slots.map((slot) => storedView(queue, slot)));
+    const { slots, cursor } =
+      "ids" in params ? { slots: slotsOfIds(queue, params.ids), cursor: null } : page(queue, params);
+    const jobs = await this.#load(
+      queue,
+      slots.map((slot) => storedView(queue, slot)),
+    );
     return { jobs: jobs.map(({ view, logged }): StoredJob => view.complete(logged)), cursor };
   }
 
@@ -157,7 +173,9 @@ export class Store {
   }
 
   queues(): string[] {
-    return [...this.#parts.knowledge.queues.values()].filter(({ counters }) => counters.put > 0).map(({ name }) => name);
+    return [...this.#parts.knowledge.queues.values()]
+      .filter(({ counters }) => counters.put > 0)
+      .map(({ name }) => name);
   }
 
   /** Write down the counters of all queues, for an orderly end. */
@@ -213,10 +231,17 @@ export class Store {
     }
   }
 
-  /** A step that takes effect at once; resolves with what it returned when its record is on disk. */
-  #write<T>(queue: QueueState, write: (frames: FrameWriter) => T): Promise<T> {
+  /** While the disk is full, calls live on the reserve. Throws `UNAVAILABLE` when it is used up. */
+  #needReserve(): void {
     const { log } = this.#parts;
     log.check();
+    if (!log.hasReserve(RESERVE_PER_CALL)) throw unavailable("the disk is full, and the reserve is used up");
+  }
+
+  /** A step that takes effect at once; resolves with what it returned when its record is on disk. */
+  async #write<T>(queue: QueueState, write: (frames: FrameWriter) => T): Promise<T> {
+    const { log } = this.#parts;
+    this.#needReserve();
     return new Promise<T>((resolve, reject) => {
       this.#step(queue, () => {
         const result: T = log.append({ shed: false, done: () => resolve(result), failed: reject }, write);
@@ -254,7 +279,9 @@ export class Store {
   /** Write the counters down when the log has been without for a while. */
   #note(queue: QueueState, now: number): void {
     if (now - queue.notedAt < NOTE_EVERY || this.#parts.log.broken) return;
-    this.#parts.log.append({ shed: false, done: () => undefined, failed: () => undefined }, (frames) => writeQueue(queue, frames));
+    this.#parts.log.append({ shed: false, done: () => undefined, failed: () => undefined }, (frames) =>
+      writeQueue(queue, frames),
+    );
   }
 
   /** Read the jobs' records. Those that are damaged are put aside, and those that are gone by now left out. */
@@ -297,7 +324,12 @@ export class Store {
       writeDrop(queue, [words], this.#parts.clock.now(), frames);
       queue.remove(slot);
     });
-    await this.#parts.damage.putAside(place.segment, place.offset, bytes, "the record of a job was damaged; the job was put aside", queue.name);
+    await this.#parts.damage.putAside(
+      place,
+      bytes,
+      "the record of a job was damaged; the job was put aside",
+      queue.name,
+    );
     await written;
   }
 }

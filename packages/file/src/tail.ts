@@ -17,7 +17,9 @@ export class Tail {
     const start = offset + bytes.length - kept.length;
     if (segment !== this.#segment || start !== this.#to) this.#from = this.#to = start;
     this.#segment = segment;
-    if (this.#to - this.#from + kept.length > size) this.#slide(Math.max(this.#to + kept.length - size, this.#to - (size >>> 1)));
+    if (this.#to - this.#from + kept.length > size) {
+      this.#slide(Math.max(this.#to + kept.length - size, this.#to - (size >>> 1)));
+    }
     this.#window.set(kept, this.#to - this.#from);
     this.#to += kept.length;
   }

@@ -136,7 +136,10 @@ export class Tidier {
     const { log, layout } = this.#parts;
     while (this.#sealedUpTo < log.segment - 1) {
       const segment = ++this.#sealedUpTo;
-      const size = await fs.promises.stat(layout.segment(segment)).then((stat) => stat.size, () => -1);
+      const size = await fs.promises.stat(layout.segment(segment)).then(
+        (stat) => stat.size,
+        () => -1,
+      );
       if (size < 0) continue;
       this.#sealed.set(segment, size);
       this.#sealedBytes += size;
@@ -152,7 +155,7 @@ export class Tidier {
     let whole = true;
     let gathered = 0;
     let at = SEGMENT_HEADER;
-    for (let pause = SLICE; at < bytes.length && !this.#stopped; ) {
+    for (let pause = SLICE; at < bytes.length && !this.#stopped;) {
       if (at > pause) {
         await giveWay();
         pause = at + SLICE;
@@ -196,7 +199,8 @@ export class Tidier {
     return new Promise((resolve) => {
       const done = (to: number, base: number): void => {
         for (const { queue, jobs, slot, record, offset, at, size } of moved) {
-          const there = jobs === queue.jobs && jobs.find(record.words) === slot && standsAt(queue, slot, segment, offset);
+          const there =
+            jobs === queue.jobs && jobs.find(record.words) === slot && standsAt(queue, slot, segment, offset);
           if (there) jobs.locate(slot, to, base + at, size);
         }
         resolve(true);
@@ -219,7 +223,9 @@ export class Tidier {
     for (const queue of this.#parts.knowledge.queues.values()) {
       for (let slot = 0; slot < queue.jobs.table.limit && queue.jobs.usage.of(segment) > 0; slot++) {
         if (slot % 8192 === 0) await giveWay();
-        if (queue.jobs.table.state(slot) > PENDING && queue.jobs.table.segment(slot) === segment) await this.#parts.drop(queue, slot);
+        if (queue.jobs.table.state(slot) > PENDING && queue.jobs.table.segment(slot) === segment) {
+          await this.#parts.drop(queue, slot);
+        }
       }
     }
   }

@@ -24,7 +24,21 @@ export function deliveredView(queue: QueueState, slot: number): View<DeliveredJo
   return viewOf(queue, slot, ({ record, payload }) => {
     const { words, headers, priority, key, group, maxAttempts, createdAt } = record;
     const id = formatJobId(words);
-    return { id, fence, payload, headers, priority, key, group, attempt, maxAttempts, lease, createdAt, lastError, progress };
+    return {
+      id,
+      fence,
+      payload,
+      headers,
+      priority,
+      key,
+      group,
+      attempt,
+      maxAttempts,
+      lease,
+      createdAt,
+      lastError,
+      progress,
+    };
   });
 }
 

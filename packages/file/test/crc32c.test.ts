@@ -17,7 +17,9 @@ describe("crc32c", () => {
   it("is the same bit by bit, for every length and start", () => {
     const bytes = Buffer.from(Array.from({ length: 70 }, (_, i) => (i * 167 + 13) & 0xff));
     for (let from = 0; from < 9; from++) {
-      for (let to = from; to <= bytes.length; to++) expect(crc32c(bytes, from, to)).toBe(slowly(bytes.subarray(from, to)));
+      for (let to = from; to <= bytes.length; to++) {
+        expect(crc32c(bytes, from, to)).toBe(slowly(bytes.subarray(from, to)));
+      }
     }
   });
 });

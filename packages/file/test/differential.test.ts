@@ -32,7 +32,9 @@ class Run {
     this.#random = randomFrom(seed);
     this.#exact = seed % 2 === 0;
     const segmentBytes = this.#exact ? 1024 * 1024 : 64 * 1024;
-    this.#backend = new FileBackend(resolveOptions({ path, clock: this.#clock, segmentBytes, reserveBytes: 0, durability: "process" }));
+    this.#backend = new FileBackend(
+      resolveOptions({ path, clock: this.#clock, segmentBytes, reserveBytes: 0, durability: "process" }),
+    );
   }
 
   async go(): Promise<void> {
@@ -80,7 +82,9 @@ class Run {
       payload: Buffer.alloc(random(6) === 0 ? 12_000 : random(30), this.#counter),
       priority: random(3) - 1,
       urgent,
-      due: urgent ? null : maybe(3, () => (random(3) === 0 ? { at: this.#clock.now() + random(200) - 50 } : { in: random(200) })),
+      due: urgent
+        ? null
+        : maybe(3, () => (random(3) === 0 ? { at: this.#clock.now() + random(200) - 50 } : { in: random(200) })),
       ttl: maybe(5, () => 1 + random(20_000)),
       lease: maybe(4, () => 1 + random(10_000)),
       key: maybe(3, () => `k${random(10)}`),
@@ -92,11 +96,22 @@ class Run {
   }
 
   async #take(): Promise<void> {
-    const params = { request: this.#request(), queue: "q", limit: 1 + this.#random(5), lease: 1 + this.#random(20_000) };
+    const params = {
+      request: this.#request(),
+      queue: "q",
+      limit: 1 + this.#random(5),
+      lease: 1 + this.#random(20_000),
+    };
     const expected = this.#reference.take(params, this.#clock.now());
     const got = await this.#backend.take(params);
     assert.deepEqual(got.map(comparable), expected.map(comparable), "take");
-    if (this.#random(3) === 0) assert.deepEqual(await this.#backend.take(params).then((jobs) => jobs.map(comparable)), this.#reference.take(params, this.#clock.now()).map(comparable), "repeated take");
+    if (this.#random(3) === 0) {
+      assert.deepEqual(
+        await this.#backend.take(params).then((jobs) => jobs.map(comparable)),
+        this.#reference.take(params, this.#clock.now()).map(comparable),
+        "repeated take",
+      );
+    }
     got.forEach(({ id, fence }, index) => this.#held.push({ id, ours: fence, theirs: expected[index]!.fence }));
   }
 
@@ -115,9 +130,14 @@ class Run {
     if (held.length === 0) return;
     const items = held.map(({ id, ours }) => this.#settlement(id, ours));
     const request = this.#request();
-    const expected = this.#reference.settle(items.map((item, index) => ({ ...item, fence: held[index]!.theirs })), this.#clock.now());
+    const expected = this.#reference.settle(
+      items.map((item, index) => ({ ...item, fence: held[index]!.theirs })),
+      this.#clock.now(),
+    );
     assert.deepEqual(await this.#backend.settle({ request, queue: "q", items }), expected, "settle");
-    if (this.#random(5) === 0) assert.deepEqual(await this.#backend.settle({ request, queue: "q", items }), expected, "repeated settle");
+    if (this.#random(5) === 0) {
+      assert.deepEqual(await this.#backend.settle({ request, queue: "q", items }), expected, "repeated settle");
+    }
   }
 
   #settlement(id: JobId, fence: number): Settlement {
@@ -138,16 +158,28 @@ class Run {
   async #touch(): Promise<void> {
     const items = this.#pick().map(({ id, ours, theirs }) => {
       this.#held.push({ id, ours, theirs });
-      return { id, fence: ours, theirs, lease: this.#random(30_000), progress: this.#random(2) === 0 ? null : Buffer.from("p") };
+      return {
+        id,
+        fence: ours,
+        theirs,
+        lease: this.#random(30_000),
+        progress: this.#random(2) === 0 ? null : Buffer.from("p"),
+      };
     });
     if (items.length === 0) return;
-    const expected = this.#reference.touch(items.map((item) => ({ ...item, fence: item.theirs })), this.#clock.now());
+    const expected = this.#reference.touch(
+      items.map((item) => ({ ...item, fence: item.theirs })),
+      this.#clock.now(),
+    );
     assert.deepEqual(await this.#backend.touch({ request: this.#request(), queue: "q", items }), expected, "touch");
   }
 
   async #control(): Promise<void> {
     const base = { request: this.#request(), queue: "q" } as const;
-    const ids = Array.from({ length: 1 + this.#random(4) }, () => this.#ids[this.#random(this.#ids.length)] ?? testId(0));
+    const ids = Array.from(
+      { length: 1 + this.#random(4) },
+      () => this.#ids[this.#random(this.#ids.length)] ?? testId(0),
+    );
     const all = [
       { ...base, type: "kick", limit: 1 + this.#random(4) },
       { ...base, type: "dig", ids },

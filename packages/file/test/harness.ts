@@ -50,21 +50,21 @@ class Calls {
   /** The same store, its calls counted; but for `wait`, which does wait for the clock. */
   count(store: FileBackend): Backend {
     const counted = <P extends unknown[], R>(call: (...params: P) => Promise<R>) => {
-      return (...params: P): Promise<R> => this.#note(call.apply(store, params));
+      return (...params: P): Promise<R> => this.#note(call(...params));
     };
     return {
       name: store.name,
       capabilities: store.capabilities,
-      open: counted(store.open),
-      close: counted(store.close),
-      put: counted(store.put),
-      take: counted(store.take),
-      settle: counted(store.settle),
-      touch: counted(store.touch),
-      read: counted(store.read),
-      control: counted(store.control),
-      stats: counted(store.stats),
-      queues: counted(store.queues),
+      open: counted((...params) => store.open(...params)),
+      close: counted((...params) => store.close(...params)),
+      put: counted((...params) => store.put(...params)),
+      take: counted((...params) => store.take(...params)),
+      settle: counted((...params) => store.settle(...params)),
+      touch: counted((...params) => store.touch(...params)),
+      read: counted((...params) => store.read(...params)),
+      control: counted((...params) => store.control(...params)),
+      stats: counted((...params) => store.stats(...params)),
+      queues: counted((...params) => store.queues(...params)),
       wait: (params) => store.wait(params),
     };
   }

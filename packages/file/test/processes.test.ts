@@ -20,7 +20,9 @@ class Child {
   readonly #opened: Promise<void>;
 
   constructor(command: string, path: string, seed = 0) {
-    this.process = spawn(process.execPath, [compiled.program, command, path, String(seed)], { stdio: ["ignore", "pipe", "inherit"] });
+    this.process = spawn(process.execPath, [compiled.program, command, path, String(seed)], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const lines = createInterface({ input: this.process.stdout! });
     this.#ended = Promise.all([once(this.process, "exit"), once(lines, "close")]);
     this.#opened = new Promise((resolve, reject) => {
@@ -85,7 +87,10 @@ describe("the lock", { timeout: 30_000 }, () => {
   it("keeps a second backend of the same process out", async () => {
     await using tmp = await folder();
     await using first = await TestQueue.open({ path: tmp.path });
-    await expect(TestQueue.open({ path: tmp.path })).rejects.toMatchObject({ code: "LOCKED", message: expect.stringContaining("this process") });
+    await expect(TestQueue.open({ path: tmp.path })).rejects.toMatchObject({
+      code: "LOCKED",
+      message: `${tmp.path} is in use by this process (pid ${process.pid})`,
+    });
     await first.close();
     await using second = await TestQueue.open({ path: tmp.path });
     expect(await second.size()).toBe(0);
@@ -121,8 +126,14 @@ describe("SIGKILL under load", () => {
       const acked = new Set(child.ids("acked"));
       for (const id of acked) alive.delete(id);
       const present = await idsOf(path);
-      expect([...acked].filter((id) => present.has(id)), `acked jobs back in round ${round}`).toEqual([]);
-      expect([...alive].filter((id) => !present.has(id) && !undecided.has(id)), `lost in round ${round}`).toEqual([]);
+      expect(
+        [...acked].filter((id) => present.has(id)),
+        `acked jobs back in round ${round}`,
+      ).toEqual([]);
+      expect(
+        [...alive].filter((id) => !present.has(id) && !undecided.has(id)),
+        `lost in round ${round}`,
+      ).toEqual([]);
       expect(child.ids("event"), `round ${round}`).toEqual([]);
       for (const id of alive) if (!present.has(id)) alive.delete(id);
       undecided.clear();

@@ -91,7 +91,7 @@ describe("a flipped bit", () => {
     const frames = framesOf(bytes);
     for (let at = 0; at < bytes.length; at++) {
       const damaged = Buffer.from(bytes);
-      damaged[at]! ^= 1 << at % 8;
+      damaged[at]! ^= 1 << (at % 8);
       const { numbers, reports } = await recoverFrom(join(tmp.path, "flip"), damaged);
       const frame = frames.findIndex(({ start, end }) => start <= at && at < end);
       const jobFrames = frames.filter(({ type }) => type === 2);

@@ -3,7 +3,18 @@ import assert from "node:assert/strict";
 import fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type BackendEvent, type Clock, type DeliveredJob, type JobId, type NewJob, newRequestId, type PutOutcome, type RequestId, type Settlement, type SettleOutcome } from "@pq/core/backend";
+import {
+  type BackendEvent,
+  type Clock,
+  type DeliveredJob,
+  type JobId,
+  type NewJob,
+  newRequestId,
+  type PutOutcome,
+  type RequestId,
+  type Settlement,
+  type SettleOutcome,
+} from "@pq/core/backend";
 import { FileBackend } from "../src/backend.ts";
 import { type FileOptions, resolveOptions } from "../src/options.ts";
 
@@ -99,7 +110,9 @@ export class TestQueue implements AsyncDisposable {
 
   /** Ack all of them, and check that it was right. */
   async ack(...delivered: readonly DeliveredJob[]): Promise<void> {
-    const outcomes = await this.settle(...delivered.map(({ id, fence }) => ({ id, fence, type: "ack", result: null }) as const));
+    const outcomes = await this.settle(
+      ...delivered.map(({ id, fence }) => ({ id, fence, type: "ack", result: null }) as const),
+    );
     assert.ok(outcomes.every((outcome) => outcome === "gone"));
   }
 

@@ -8,6 +8,7 @@ import type { ByteReader, ByteWriter } from "../bytes.ts";
 import { FIRST, type FrameWriter, MORE } from "../frame.ts";
 import { formatJobId, parseWords } from "../ids.ts";
 import { type JobRecord, readRequest, writeJob, writeRequest } from "../job-record.ts";
+import type { LogPlace } from "../payload-reader.ts";
 import type { QueueState } from "../queue-state.ts";
 import { JOB, PUT } from "../records.ts";
 
@@ -111,7 +112,7 @@ export function abortPut(queue: QueueState, { outcomes, admitted, jobs }: PutDra
 }
 
 /** Replay a JOB record that stands there. */
-export function replayJob(queue: QueueState, job: JobRecord, segment: number, offset: number, size: number): void {
+export function replayJob(queue: QueueState, job: JobRecord, { segment, offset, size }: LogPlace): void {
   const old = queue.jobs.find(job.words);
   if (old >= 0) queue.remove(old);
   queue.sawSequence(job.sequence);

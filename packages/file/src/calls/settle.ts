@@ -37,7 +37,12 @@ export function holderOf(queue: QueueState, id: string, fence: number): number {
 }
 
 /** Decide, apply and write down each item. The queue has caught up with `now`. */
-export function settle(queue: QueueState, { request, items }: SettleParams, now: number, frames: FrameWriter): SettleOutcome[] {
+export function settle(
+  queue: QueueState,
+  { request, items }: SettleParams,
+  now: number,
+  frames: FrameWriter,
+): SettleOutcome[] {
   const { out } = frames;
   frames.begin(SETTLE, FIRST);
   out.u32(queue.number);
@@ -93,7 +98,13 @@ function decide(queue: QueueState, slot: number, item: Settlement, now: number):
   switch (item.type) {
     case "ack":
       if (keepResult === null) return GONE;
-      return { ...GONE, state: DONE, attempt, moment: now + keepResult, result: item.result && Buffer.from(item.result) };
+      return {
+        ...GONE,
+        state: DONE,
+        attempt,
+        moment: now + keepResult,
+        result: item.result && Buffer.from(item.result),
+      };
     case "release":
       return { ...GONE, type: "release", attempt: attempt - 1, ...returning(now, item.delay) };
     case "requeue":

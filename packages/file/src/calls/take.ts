@@ -30,8 +30,15 @@ export function take(queue: QueueState, params: TakeParams, now: number, nextFen
   return slots;
 }
 
+/** What a take gave. */
+export interface Taken {
+  readonly request: RequestId;
+  readonly slots: readonly number[];
+  readonly now: number;
+}
+
 /** Write down what `take` gave. */
-export function writeTake(queue: QueueState, request: RequestId, slots: readonly number[], now: number, frames: FrameWriter): void {
+export function writeTake(queue: QueueState, { request, slots, now }: Taken, frames: FrameWriter): void {
   const { out } = frames;
   frames.begin(LEASE, FIRST);
   out.u32(queue.number);
