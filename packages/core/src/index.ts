@@ -16,7 +16,7 @@ export { Job } from "./leased-job.ts";
 export type { PutDefaults, PutOptions, QueueOptions, TakeOptions, UrgentOptions } from "./options.ts";
 export type { LostReason } from "./lease.ts";
 export type { PutManyOptions, PutResult } from "./producer.ts";
-export { type JobPage, Queue } from "./queue.ts";
+export { type JobPage, type ListOptions, Queue } from "./queue.ts";
 export { Worker } from "./worker.ts";
 export type { CloseReport, Handler, Health, WorkerEvents, WorkerOptions, WorkerState } from "./worker-types.ts";
 export type { SchemaIssue, SchemaResult, StandardSchemaV1 } from "./schema.ts";
