@@ -21,33 +21,18 @@
 import fs from "node:fs";
 import type { PqError } from "@pq/core/backend";
 import { isFull, outcomeUnknown, unavailable } from "./errors.ts";
-import { closeFile, openFile, syncData, syncFolder, truncate, writeAll } from "./files.ts";
+import { syncFolder } from "./files.ts";
 import { FrameWriter, seal, segmentSeed } from "./frame.ts";
+import { type Entry, Group } from "./group.ts";
 import { type Layout, SEGMENT_HEADER } from "./layout.ts";
 import type { Reserve } from "./reserve.ts";
-import { encodeHeader, HAS_DSYNC, segmentFlags } from "./segment.ts";
+import { encodeHeader } from "./segment.ts";
+import { SegmentWriter } from "./segment-writer.ts";
 import { Tail } from "./tail.ts";
 
 const TAIL_BYTES = 4 * 1024 * 1024;
 /** A writer larger than this is not kept for the next group. */
 const LARGEST_KEPT = 8 * 1024 * 1024;
-
-/** One entry of the log. */
-export interface Entry {
-  /** May it fail alone when the disk is full? Nobody has seen its effect then. */
-  readonly shed: boolean;
-  /** It is on disk; its group's first byte stands at this place. Must not throw. */
-  done(segment: number, base: number): void;
-  /** It is not (`UNAVAILABLE`), or nobody knows (`OUTCOME_UNKNOWN`). Must not throw. */
-  failed(error: PqError): void;
-}
-
-/** What gathers. */
-interface Group {
-  readonly frames: FrameWriter;
-  readonly entries: { readonly entry: Entry; readonly start: number; readonly end: number }[];
-  readonly rolls: boolean;
-}
 
 /** Where the log goes on, as recovery found it. */
 export interface LogEnd {
@@ -73,26 +58,26 @@ export interface LogOptions {
 export class Log {
   readonly tail: Tail = new Tail(TAIL_BYTES);
   readonly #options: LogOptions;
+  readonly #start: LogEnd;
   #segment: number;
-  #size: number;
+  #file: SegmentWriter | undefined;
   #group: number;
-  #fd = -1;
   #gathering: Group | undefined;
   #spare: FrameWriter | undefined;
   #writing: Promise<void> | undefined;
-  #stopped = false;
   #failure: PqError | undefined;
+  #stopped = false;
   #full = false;
   #written = 0;
   /** The size of the segment once all but the gathering group is written. */
   #projected: number;
 
-  constructor(options: LogOptions, end: LogEnd) {
+  constructor(options: LogOptions, start: LogEnd) {
     this.#options = options;
-    this.#segment = end.segment;
-    this.#size = end.size;
-    this.#group = end.group;
-    this.#projected = end.segment === 0 ? Infinity : end.size;
+    this.#start = start;
+    this.#segment = start.segment;
+    this.#group = start.group;
+    this.#projected = start.segment === 0 ? Infinity : start.size;
   }
 
   /** The segment being written. */
@@ -102,7 +87,7 @@ export class Log {
 
   /** Bytes of it that are written. */
   get size(): number {
-    return this.#size;
+    return this.#file?.size ?? this.#start.size;
   }
 
   /** The number of the last group written. */
@@ -120,16 +105,18 @@ export class Log {
     return this.#full;
   }
 
-  /** Open the segment to go on with. What recovery read may be in the system's memory alone: it is synced first. */
-  async open(): Promise<void> {
-    if (this.#segment === 0) return;
-    this.#fd = await openFile(this.#options.layout.segment(this.#segment), segmentFlags(this.#options.durable, false));
-    if (this.#options.durable) await syncData(this.#fd);
-  }
-
   /** Will no entry ever be written again? */
   get broken(): boolean {
-    return this.#stopped || this.#failure !== undefined;
+    return this.#failure !== undefined;
+  }
+
+  /** Open the segment to go on with. What recovery read may be in the system's memory alone: it is synced first. */
+  async open(): Promise<void> {
+    const { segment, size } = this.#start;
+    if (segment === 0) return;
+    const { layout, durable } = this.#options;
+    this.#file = await SegmentWriter.open(layout.segment(segment), durable, size);
+    if (durable) await this.#file.syncAll();
   }
 
   /** Throws what every call gets once writing has failed. */
@@ -139,17 +126,9 @@ export class Log {
 
   /** Add an entry, written by `write`. Not on a broken log. */
   append<T>(entry: Entry, write: (frames: FrameWriter) => T): T {
-    const group = (this.#gathering ??= this.#newGroup());
-    const start = group.frames.length;
-    let result: T;
-    try {
-      result = write(group.frames);
-    } catch (error) {
-      group.frames.out.cut(start);
-      throw error;
-    }
-    group.entries.push({ entry, start, end: group.frames.length });
-    if (this.#writing === undefined) this.#writing = this.#run();
+    this.#gathering ??= this.#newGroup();
+    const result = this.#gathering.add(entry, write);
+    this.#writing ??= this.#run();
     return result;
   }
 
@@ -162,7 +141,7 @@ export class Log {
   barrier(): Promise<void> {
     this.check();
     return new Promise((resolve, reject) => {
-      this.append({ shed: false, done: () => resolve(), failed: reject }, () => undefined);
+      this.append({ done: () => resolve(), failed: reject }, () => undefined);
     });
   }
 
@@ -177,9 +156,9 @@ export class Log {
     return !this.#full;
   }
 
-  /** Flush what a log that is not durable left to the system. */
+  /** Flush what was left to the system. */
   async sync(): Promise<void> {
-    if (this.#fd >= 0 && !(this.#options.durable && HAS_DSYNC)) await syncData(this.#fd);
+    await this.#file?.sync();
   }
 
   /** Stop at once: what is being written is waited for, what gathers is dropped. */
@@ -187,9 +166,9 @@ export class Log {
     this.#stopped = true;
     this.#failure ??= unavailable("the store was stopped");
     await this.idle();
-    if (this.#gathering !== undefined) fail(this.#gathering, outcomeUnknown("the store was stopped"));
-    if (this.#fd >= 0) await closeFile(this.#fd);
-    this.#fd = -1;
+    this.#gathering?.fail(outcomeUnknown("the store was stopped"));
+    await this.#file?.close();
+    this.#file = undefined;
   }
 
   #newGroup(): Group {
@@ -197,7 +176,7 @@ export class Log {
     this.#spare = undefined;
     const rolls = this.#projected >= this.#options.segmentBytes;
     if (rolls) this.#options.catalog(frames);
-    return { frames, entries: [], rolls };
+    return new Group(frames, rolls);
   }
 
   /** Write groups until none gathers. Starts a microtask later, so that one burst of calls is one group. */
@@ -206,7 +185,7 @@ export class Log {
     for (let group = this.#gathering; group !== undefined && !this.#stopped; group = this.#gathering) {
       this.#gathering = undefined;
       const size = group.frames.length;
-      this.#projected = (group.rolls ? SEGMENT_HEADER : this.#size) + size;
+      this.#projected = (group.rolls ? SEGMENT_HEADER : this.size) + size;
       await this.#commit(group);
       group.frames.out.clear();
       if (size <= LARGEST_KEPT) this.#spare ??= group.frames;
@@ -216,118 +195,81 @@ export class Log {
 
   async #commit(group: Group): Promise<void> {
     if (this.#failure !== undefined) {
-      fail(group, this.#failure);
+      group.fail(this.#failure);
       return;
     }
     try {
-      const base = group.rolls
-        ? await this.#roll(group.frames.out.written)
-        : await this.#write(group.frames.out.written);
-      for (const { entry } of group.entries) entry.done(this.#segment, base);
+      if (group.rolls) await this.#roll(group);
+      else await this.#write(group);
     } catch (error) {
-      if (isFull(error) && this.#segment > 0) await this.#commitFull(group, error);
+      if (isFull(error) && this.#file !== undefined) await this.#commitFull(group, this.#file, error);
       else this.#giveUp(group, error);
     }
   }
 
-  /** Write at the end of the segment. Returns where it stands. */
-  async #write(bytes: Buffer): Promise<number> {
-    const { durable, salt } = this.#options;
-    const base = this.#size;
-    seal(bytes, segmentSeed(salt, this.#segment), base, ++this.#group);
-    await writeAll(this.#fd, bytes, base);
-    if (durable && !HAS_DSYNC) await syncData(this.#fd);
-    this.#size = base + bytes.length;
-    this.#written += bytes.length;
-    this.tail.add(this.#segment, base, bytes);
-    return base;
+  /** Write at the end of the segment. */
+  async #write(group: Group): Promise<void> {
+    if (group.isEmpty) return;
+    const file = this.#file;
+    if (file === undefined) throw new Error("the log has no segment yet");
+    const bytes = group.frames.out.written;
+    const base = file.size;
+    seal(bytes, segmentSeed(this.#options.salt, this.#segment), base, ++this.#group);
+    await file.write(bytes, group.isLazy);
+    this.#wrote(group, bytes, base);
   }
 
-  /** Write as the first group of a new segment. Returns where it stands. */
-  async #roll(bytes: Buffer): Promise<number> {
+  /** Write as the first group of a new segment. */
+  async #roll(group: Group): Promise<void> {
     const { layout, durable, salt } = this.#options;
+    const bytes = group.frames.out.written;
     const segment = this.#segment + 1;
-    seal(bytes, segmentSeed(salt, segment), SEGMENT_HEADER, ++this.#group);
     await this.sync();
-    const fd = await openFile(layout.segment(segment), segmentFlags(durable, true));
+    const file = await SegmentWriter.open(layout.segment(segment), durable, 0, true);
     try {
-      await writeAll(fd, Buffer.concat([encodeHeader(segment, salt), bytes]), 0);
-      if (durable && !HAS_DSYNC) await syncData(fd);
+      seal(bytes, segmentSeed(salt, segment), SEGMENT_HEADER, ++this.#group);
+      await file.write(Buffer.concat([encodeHeader(segment, salt), bytes]), false);
       await syncFolder(layout.folder);
     } catch (error) {
-      await undoRoll(fd, layout, segment);
+      await file.close();
+      await fs.promises.rm(layout.segment(segment), { force: true }).catch(() => undefined);
       throw error;
     }
-    if (this.#fd >= 0) await closeFile(this.#fd);
-    this.#fd = fd;
+    await this.#file?.close();
+    this.#file = file;
     this.#segment = segment;
-    this.#size = SEGMENT_HEADER + bytes.length;
+    this.#wrote(group, bytes, SEGMENT_HEADER);
+  }
+
+  #wrote(group: Group, bytes: Buffer, base: number): void {
     this.#written += bytes.length;
-    this.tail.add(segment, SEGMENT_HEADER, bytes);
-    return SEGMENT_HEADER;
+    this.tail.add(this.#segment, base, bytes);
+    group.done(this.#segment, base);
   }
 
-  /** The disk is full: shed what can be shed, write the rest into the space of the reserve. */
-  async #commitFull(group: Group, cause: unknown): Promise<void> {
+  /**
+   * The disk is full: shed what can be shed, also of what gathers (a put there may have been answered by one that has
+   * just vanished), and write the rest into the space of the reserve.
+   */
+  async #commitFull(group: Group, file: SegmentWriter, cause: unknown): Promise<void> {
     this.#full = true;
-    const kept = new FrameWriter();
-    const keep: Entry[] = [];
     const error = unavailable("the disk is full", cause);
-    for (const { entry, start, end } of group.entries) {
-      if (entry.shed) entry.failed(error);
-      else {
-        keep.push(entry);
-        kept.out.bytes(group.frames.out.written.subarray(start, end));
-      }
-    }
-    this.#shedGathering(error);
+    const kept = group.shed(error);
+    const gathering = this.#gathering?.shed(error);
+    this.#gathering = gathering?.isEmpty === true ? undefined : gathering;
     try {
-      await truncate(this.#fd, this.#size);
-      if (keep.length > 0) await this.#writeIntoReserve(kept.out.written, keep);
-      this.#projected = this.#size;
+      await file.trim();
+      if (!kept.isEmpty) await this.#options.reserve.release();
+      this.#options.reserve.spend(kept.frames.length);
+      await this.#write(kept);
+      this.#projected = this.size;
     } catch (second) {
-      const failed = keep.map((entry) => ({ entry, start: 0, end: 0 }));
-      this.#giveUp({ ...group, entries: failed }, second);
+      this.#giveUp(kept, second);
     }
-  }
-
-  async #writeIntoReserve(bytes: Buffer, entries: readonly Entry[]): Promise<void> {
-    await this.#options.reserve.release();
-    this.#options.reserve.spend(bytes.length);
-    const base = await this.#write(bytes);
-    for (const entry of entries) entry.done(this.#segment, base);
-  }
-
-  /** Fail the puts that gather: one of them may have been answered by a put that has just vanished. */
-  #shedGathering(error: PqError): void {
-    const group = this.#gathering;
-    if (group === undefined) return;
-    const frames = new FrameWriter();
-    const entries: Group["entries"] = [];
-    for (const { entry, start, end } of group.entries) {
-      if (entry.shed) entry.failed(error);
-      else {
-        const at = frames.length;
-        frames.out.bytes(group.frames.out.written.subarray(start, end));
-        entries.push({ entry, start: at, end: frames.length });
-      }
-    }
-    this.#gathering = entries.length === 0 ? undefined : { frames, entries, rolls: false };
   }
 
   #giveUp(group: Group, cause: unknown): void {
-    this.#failure = unavailable("writing to the store failed; it must be opened anew", cause);
-    fail(group, outcomeUnknown("writing to the store failed", cause));
+    this.#failure ??= unavailable("writing to the store failed; it must be opened anew", cause);
+    group.fail(outcomeUnknown("writing to the store failed", cause));
   }
-}
-
-function fail(group: Group, error: PqError): void {
-  for (const { entry } of group.entries) entry.failed(error);
-}
-
-/** Take back a segment that could not be started. When that fails too, the next opening finds an empty segment and goes on. */
-async function undoRoll(fd: number, layout: Layout, segment: number): Promise<void> {
-  await truncate(fd, 0).catch(() => undefined);
-  await closeFile(fd);
-  await fs.promises.rm(layout.segment(segment), { force: true }).catch(() => undefined);
 }

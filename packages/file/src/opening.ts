@@ -111,7 +111,7 @@ export async function recover(
 async function beginEpoch(log: Log, knowledge: Knowledge, { dropped }: Recovered): Promise<void> {
   knowledge.epoch++;
   await new Promise<void>((resolve, reject) => {
-    log.append({ shed: false, done: () => resolve(), failed: reject }, (frames) => {
+    log.append({ done: () => resolve(), failed: reject }, (frames) => {
       writeEpoch(knowledge.epoch, frames);
       for (const { bytes, start, end } of dropped) {
         const job = readJob(new ByteReader(bytes, start, end));

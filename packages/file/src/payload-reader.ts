@@ -3,6 +3,7 @@
  * queue that is drained in batches reads its log from front to end. What was written a moment ago comes from memory.
  */
 import { ByteReader } from "./bytes.ts";
+import { systemCode, unavailable } from "./errors.ts";
 import { readAll } from "./files.ts";
 import { FrameCursor, segmentSeed } from "./frame.ts";
 import { type JobRecord, readJob } from "./job-record.ts";
@@ -79,8 +80,10 @@ export class PayloadReader {
     try {
       const read = await this.#files.use(segment, (fd) => readAll(fd, bytes, offset));
       return bytes.subarray(0, read);
-    } catch {
-      return undefined;
+    } catch (error) {
+      // The file is gone with its jobs, or a bad block: that is damage. Anything else says nothing about the jobs.
+      if (systemCode(error) === "ENOENT" || systemCode(error) === "EIO") return undefined;
+      throw unavailable("reading the store failed", error);
     }
   }
 }

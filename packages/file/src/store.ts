@@ -7,11 +7,11 @@
  */
 import type {
   Clock, ControlParams, ControlResult, DeliveredJob, PutOutcome, PutParams, QueueStats, ReadParams, ReadResult, RequestId,
-  SettleOutcome, SettleParams, StoredJob, TakeParams, TouchParams, WaitParams,
+  SettleOutcome, SettleParams, TakeParams, TouchParams, WaitParams,
 } from "@pq/core/backend"; // prettier-ignore
 import { control } from "./calls/control.ts";
 import { abortPut, commitPut, draftPut, planPut, type PutDraft } from "./calls/put.ts";
-import { writeDrop, writeQueue } from "./calls/queue-record.ts";
+import { writeQueue } from "./calls/queue-record.ts";
 import { settle } from "./calls/settle.ts";
 import { take, writeTake } from "./calls/take.ts";
 import { touch } from "./calls/touch.ts";
@@ -19,12 +19,13 @@ import type { Damage } from "./damage.ts";
 import { unavailable } from "./errors.ts";
 import type { FrameWriter } from "./frame.ts";
 import { FENCES_PER_EPOCH } from "./layout.ts";
+import { JobLoader } from "./job-loader.ts";
 import { page, slotsOfIds } from "./listing.ts";
 import type { Log } from "./log.ts";
-import type { LoggedJob, PayloadReader } from "./payload-reader.ts";
+import type { PayloadReader } from "./payload-reader.ts";
 import { QueueState } from "./queue-state.ts";
 import type { Knowledge } from "./replay.ts";
-import { deliveredView, storedView, type View } from "./views.ts";
+import { deliveredView, storedView } from "./views.ts";
 import { Waiters } from "./waiters.ts";
 import { giveWay } from "./yield.ts";
 
@@ -51,10 +52,12 @@ export interface StoreParts {
 export class Store {
   readonly #parts: StoreParts;
   readonly #waiters = new Map<QueueState, Waiters>();
+  readonly #loader: JobLoader;
   #fences = 0;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
+    this.#loader = new JobLoader({ ...parts, write: (queue, write) => this.#write(queue, write) });
   }
 
   async put(params: PutParams): Promise<readonly PutOutcome[]> {
@@ -91,21 +94,23 @@ export class Store {
     for (;;) {
       const repeated = queue.heldBy(params.request);
       if (repeated.length > 0) {
-        return (
-          await this.#load(
-            queue,
-            repeated.map((slot) => deliveredView(queue, slot)),
-          )
-        ).map(deliver);
+        return this.#loader.load(
+          queue,
+          repeated.map((slot) => deliveredView(queue, slot)),
+        );
       }
       this.#needReserve();
       const now = this.#parts.clock.now();
       const slots = take(queue, params, now, () => this.#nextFence());
       if (slots.length === 0) return [];
       const views = slots.map((slot) => deliveredView(queue, slot));
-      const written = this.#write(queue, (frames) => writeTake(queue, { request: params.request, slots, now }, frames));
-      const [jobs] = await Promise.all([this.#load(queue, views), written]);
-      if (jobs.length > 0) return jobs.map(deliver);
+      const written = this.#write(
+        queue,
+        (frames) => writeTake(queue, { request: params.request, slots, now }, frames),
+        true,
+      );
+      const [jobs] = await Promise.all([this.#loader.load(queue, views), written]);
+      if (jobs.length > 0) return jobs;
     }
   }
 
@@ -150,11 +155,13 @@ export class Store {
     await this.#caughtUp(queue);
     const { slots, cursor } =
       "ids" in params ? { slots: slotsOfIds(queue, params.ids), cursor: null } : page(queue, params);
-    const jobs = await this.#load(
-      queue,
-      slots.map((slot) => storedView(queue, slot)),
-    );
-    return { jobs: jobs.map(({ view, logged }): StoredJob => view.complete(logged)), cursor };
+    return {
+      jobs: await this.#loader.load(
+        queue,
+        slots.map((slot) => storedView(queue, slot)),
+      ),
+      cursor,
+    };
   }
 
   async stats(name: string): Promise<QueueStats> {
@@ -176,6 +183,11 @@ export class Store {
     return [...this.#parts.knowledge.queues.values()]
       .filter(({ counters }) => counters.put > 0)
       .map(({ name }) => name);
+  }
+
+  /** Put a job aside whose record is damaged. */
+  drop(queue: QueueState, slot: number): Promise<void> {
+    return this.#loader.drop(queue, slot);
   }
 
   /** Write down the counters of all queues, for an orderly end. */
@@ -238,13 +250,13 @@ export class Store {
     if (!log.hasReserve(RESERVE_PER_CALL)) throw unavailable("the disk is full, and the reserve is used up");
   }
 
-  /** A step that takes effect at once; resolves with what it returned when its record is on disk. */
-  async #write<T>(queue: QueueState, write: (frames: FrameWriter) => T): Promise<T> {
+  /** A step that takes effect at once; resolves with what it returned when its record is on disk, or with `lazy` written. */
+  async #write<T>(queue: QueueState, write: (frames: FrameWriter) => T, lazy = false): Promise<T> {
     const { log } = this.#parts;
     this.#needReserve();
     return new Promise<T>((resolve, reject) => {
       this.#step(queue, () => {
-        const result: T = log.append({ shed: false, done: () => resolve(result), failed: reject }, write);
+        const result: T = log.append({ lazy, done: () => resolve(result), failed: reject }, write);
       });
     });
   }
@@ -279,61 +291,8 @@ export class Store {
   /** Write the counters down when the log has been without for a while. */
   #note(queue: QueueState, now: number): void {
     if (now - queue.notedAt < NOTE_EVERY || this.#parts.log.broken) return;
-    this.#parts.log.append({ shed: false, done: () => undefined, failed: () => undefined }, (frames) =>
+    this.#parts.log.append({ lazy: true, done: () => undefined, failed: () => undefined }, (frames) =>
       writeQueue(queue, frames),
     );
   }
-
-  /** Read the jobs' records. Those that are damaged are put aside, and those that are gone by now left out. */
-  async #load<T>(queue: QueueState, views: readonly View<T>[]): Promise<{ view: View<T>; logged: LoggedJob }[]> {
-    const found = await this.#parts.reader.read(views.map(({ place }) => place));
-    const loaded: { view: View<T>; logged: LoggedJob }[] = [];
-    for (const [index, view] of views.entries()) {
-      const logged = found[index] ?? (await this.#lookAgain(queue, view));
-      if (logged !== undefined) loaded.push({ view, logged });
-    }
-    return loaded;
-  }
-
-  /** The record was not where it was: compaction has moved it, the job is gone, or it is damaged. */
-  async #lookAgain<T>(queue: QueueState, view: View<T>): Promise<LoggedJob | undefined> {
-    let { place } = view;
-    for (;;) {
-      const slot = queue.jobs.find(view.words);
-      if (slot < 0) return undefined;
-      const { table } = queue.jobs;
-      const now = { segment: table.segment(slot), offset: table.offset(slot), size: table.size(slot) };
-      if (now.segment === place.segment && now.offset === place.offset) {
-        await this.drop(queue, slot);
-        return undefined;
-      }
-      place = now;
-      const [logged] = await this.#parts.reader.read([place]);
-      if (logged !== undefined) return logged;
-    }
-  }
-
-  /** A job whose record is damaged cannot be given to anybody: it leaves the queue, so that it harms no other. */
-  async drop(queue: QueueState, slot: number): Promise<void> {
-    const { table } = queue.jobs;
-    const words = table.id(slot, new Int32Array(4));
-    const place = { segment: table.segment(slot), offset: table.offset(slot), size: table.size(slot) };
-    const bytes = await this.#parts.reader.readRaw(place);
-    if (queue.jobs.find(words) !== slot || table.offset(slot) !== place.offset) return;
-    const written = this.#write(queue, (frames) => {
-      writeDrop(queue, [words], this.#parts.clock.now(), frames);
-      queue.remove(slot);
-    });
-    await this.#parts.damage.putAside(
-      place,
-      bytes,
-      "the record of a job was damaged; the job was put aside",
-      queue.name,
-    );
-    await written;
-  }
-}
-
-function deliver({ view, logged }: { view: View<DeliveredJob>; logged: LoggedJob }): DeliveredJob {
-  return view.complete(logged);
 }

@@ -1,0 +1,78 @@
+/** Completes jobs with what the log knows of them, and puts those aside whose records are damaged. */
+import { writeDrop } from "./calls/queue-record.ts";
+import type { Damage } from "./damage.ts";
+import type { FrameWriter } from "./frame.ts";
+import type { LoggedJob, LogPlace, PayloadReader } from "./payload-reader.ts";
+import type { QueueState } from "./queue-state.ts";
+import type { View } from "./views.ts";
+
+/** What the loader works with. */
+export interface LoaderParts {
+  readonly reader: PayloadReader;
+  readonly damage: Damage;
+  /** Runs a step that takes effect at once, and resolves when its record is on disk. */
+  readonly write: (queue: QueueState, write: (frames: FrameWriter) => void) => Promise<void>;
+}
+
+/** Loads jobs. */
+export class JobLoader {
+  readonly #parts: LoaderParts;
+
+  constructor(parts: LoaderParts) {
+    this.#parts = parts;
+  }
+
+  /** The jobs, in their order. Those that are damaged are put aside, and those that are gone by now left out. */
+  async load<T>(queue: QueueState, views: readonly View<T>[]): Promise<T[]> {
+    const found = await this.#parts.reader.read(views.map(({ place }) => place));
+    const loaded: T[] = [];
+    for (const [index, view] of views.entries()) {
+      const logged = found[index] ?? (await this.#lookAgain(queue, view));
+      if (logged !== undefined) loaded.push(view.complete(logged));
+    }
+    return loaded;
+  }
+
+  /** A job whose record is damaged cannot be given to anybody: it leaves the queue, so that it harms no other. */
+  async drop(queue: QueueState, slot: number): Promise<void> {
+    const words = queue.jobs.table.id(slot, new Int32Array(4));
+    const place = placeOf(queue, slot);
+    const bytes = await this.#parts.reader.readRaw(place);
+    if (queue.jobs.find(words) !== slot || !isSame(placeOf(queue, slot), place)) return;
+    const written = this.#parts.write(queue, (frames) => {
+      writeDrop(queue, [words], queue.time, frames);
+      queue.remove(slot);
+    });
+    await this.#parts.damage.putAside(
+      place,
+      bytes,
+      "the record of a job was damaged; the job was put aside",
+      queue.name,
+    );
+    await written;
+  }
+
+  /** The record was not where it was: compaction has moved it, the job is gone, or it is damaged. */
+  async #lookAgain<T>(queue: QueueState, view: View<T>): Promise<LoggedJob | undefined> {
+    for (let { place } = view; ;) {
+      const slot = queue.jobs.find(view.words);
+      if (slot < 0) return undefined;
+      const now = placeOf(queue, slot);
+      if (isSame(now, place)) {
+        await this.drop(queue, slot);
+        return undefined;
+      }
+      place = now;
+      const [logged] = await this.#parts.reader.read([place]);
+      if (logged !== undefined) return logged;
+    }
+  }
+}
+
+function placeOf({ jobs: { table } }: QueueState, slot: number): LogPlace {
+  return { segment: table.segment(slot), offset: table.offset(slot), size: table.size(slot) };
+}
+
+function isSame(a: LogPlace, b: LogPlace): boolean {
+  return a.segment === b.segment && a.offset === b.offset;
+}
