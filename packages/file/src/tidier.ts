@@ -5,10 +5,10 @@
  * one. When a segment goes, all before it are gone, so no record can outlive the one that ended it, and no job can come back.
  *
  * - A segment without a live record is removed.
- * - A segment that is mostly dead is emptied first: its live jobs are written again, with what has become of them, at the
- *   end of the log, like any other entry. When that is on disk, the segment is removed.
- * - A segment that is mostly alive is emptied too once the log is more than twice as large as what lives in it.
- *   So a byte is moved about once for each byte written, however long the jobs stay.
+ * - A segment with live jobs is emptied once the log is larger than twice of what lives, and some segments: its live jobs
+ *   are written again, with what has become of them, at the end of the log, like any other entry. When that is on
+ *   disk, the segment is removed. So a byte is moved about once for each byte written, however long the jobs stay, and
+ *   a queue that is drained in its order moves nothing.
  *
  * The last segment but one is kept even when it is dead: it remembers the requests of recent calls. A segment with damage is not
  * removed but moved to the side files.
@@ -116,8 +116,7 @@ export class Tidier {
     const live = knowledge.usage.of(segment);
     if (live === 0) return true;
     if (log.full) return false;
-    const size = this.#sealed.get(segment) ?? 0;
-    return live * 2 < size || this.#sealedBytes > 2 * knowledge.usage.total + SLACK * segmentBytes;
+    return this.#sealedBytes > 2 * knowledge.usage.total + SLACK * segmentBytes;
   }
 
   async #run(): Promise<void> {
