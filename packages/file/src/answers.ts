@@ -17,6 +17,14 @@ interface Known {
   readonly answer: Promise<unknown> | (() => unknown);
 }
 
+/** Gives this answer again. Most answers are one outcome many times: of those the outcome and the number are kept. */
+export function recall<T>(answer: T): () => T {
+  if (!Array.isArray(answer)) return () => answer;
+  const first: unknown = answer[0];
+  const { length } = answer;
+  return answer.every((one) => one === first) ? () => Array.from({ length }, () => first) as T : () => answer;
+}
+
 /** The answers of a queue's recent calls, by request. */
 export class Answers {
   readonly #known = new Map<RequestId, Known>();

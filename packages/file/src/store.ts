@@ -9,6 +9,7 @@ import type {
   Clock, ControlParams, ControlResult, DeliveredJob, PutOutcome, PutParams, QueueStats, ReadParams, ReadResult, RequestId,
   SettleOutcome, SettleParams, TakeParams, TouchParams, WaitParams,
 } from "@pq/core/backend"; // prettier-ignore
+import { recall } from "./answers.ts";
 import { control } from "./calls/control.ts";
 import { abortPut, commitPut, draftPut, planPut, type PutDraft } from "./calls/put.ts";
 import { writeQueue } from "./calls/queue-record.ts";
@@ -234,7 +235,7 @@ export class Store {
     queue.answers.remember(request, now, items, answer);
     try {
       const result = await answer;
-      queue.answers.remember(request, now, items, () => result);
+      queue.answers.remember(request, now, items, recall(result));
       this.#parts.tidy();
       return result;
     } catch (error) {

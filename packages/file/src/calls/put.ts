@@ -4,6 +4,7 @@
  * nobody has seen them.
  */
 import type { JobId, NewJob, PutOutcome, PutParams } from "@pq/core/backend";
+import { recall } from "../answers.ts";
 import type { ByteReader, ByteWriter } from "../bytes.ts";
 import { FIRST, type FrameWriter, MORE } from "../frame.ts";
 import { formatJobId, parseWords } from "../ids.ts";
@@ -130,7 +131,7 @@ export function replayPut(queue: QueueState, now: number, input: ByteReader): vo
   const request = readRequest(input);
   const outcomes = readOutcomes(input);
   count(queue, outcomes, 1);
-  queue.answers.remember(request, now, outcomes.length, () => outcomes);
+  queue.answers.remember(request, now, outcomes.length, recall(outcomes));
 }
 
 /** Counted with the record, not with the commit, so that counters in the log speak of what stands before them. */

@@ -1,5 +1,6 @@
 /** Settle: each item is decided by its own proof and applied at once; one SETTLE record says what each job has become. */
 import type { SettleOutcome, SettleParams, Settlement } from "@pq/core/backend";
+import { recall } from "../answers.ts";
 import type { ByteReader, ByteWriter } from "../bytes.ts";
 import { FIRST, type FrameWriter } from "../frame.ts";
 import { parseWords } from "../ids.ts";
@@ -85,7 +86,7 @@ export function replaySettle(queue: QueueState, now: number, input: ByteReader):
     else count(queue, settled);
   }
   queue.order = Math.max(queue.order, order);
-  queue.answers.remember(request, now, outcomes.length, () => outcomes);
+  queue.answers.remember(request, now, outcomes.length, recall(outcomes));
 }
 
 function outcomeOf(state: number): SettleOutcome {

@@ -1,5 +1,6 @@
 /** Touch: leases are extended and progress is stored at once; one TOUCH record says until when each lease lasts now. */
 import type { TouchParams } from "@pq/core/backend";
+import { recall } from "../answers.ts";
 import type { ByteReader } from "../bytes.ts";
 import { FIRST, type FrameWriter } from "../frame.ts";
 import { readRequest, writeRequest } from "../job-record.ts";
@@ -48,7 +49,7 @@ export function replayTouch(queue: QueueState, now: number, input: ByteReader): 
     if (slot >= 0 && queue.jobs.table.state(slot) === LEASED) extend(queue, slot, until, progress);
     else queue.counters.touch++;
   }
-  queue.answers.remember(request, now, outcomes.length, () => outcomes);
+  queue.answers.remember(request, now, outcomes.length, recall(outcomes));
 }
 
 function extend(queue: QueueState, slot: number, until: number, progress: Uint8Array | null): void {
