@@ -7,7 +7,7 @@
  *         --any other code--> done
  *
  * A try that did not answer in time is not forgotten: every try asks the same, so an answer that comes late is as good as any, and ends
- * the call. One that comes after the call has failed goes to `late`.
+ * the call. One that comes after the end goes to `late`.
  */
 import type { Backend } from "./backend.ts";
 import type { Clock, Timer } from "./clock.ts";
@@ -32,10 +32,10 @@ export interface CallSpec<T> {
   /** Only one try. */
   readonly once?: boolean;
   readonly invoke: () => Promise<T>;
-  /** Last look at the value; `unsure` when a try before was of unknown outcome. */
+  /** Last look at the value; `unsure` when a try before was of unknown outcome. What it throws fails the call. */
   readonly accept?: (value: T, unsure: boolean) => T;
-  /** Takes an answer that came after the call had failed. */
-  readonly late?: (value: T) => void;
+  /** Takes an answer that came after the end, with the value that the call had ended with, if it had not failed. */
+  readonly late?: (value: T, given: T | undefined) => void;
 }
 
 /** The pause before the second try, doubling from try to try up to the longest, each drawn between a half and the whole of it; in ms. */
@@ -74,6 +74,7 @@ class Attempts<T> {
   #current = 0;
   #unsure = false;
   #over = false;
+  #value: T | undefined;
 
   constructor(backend: Backend, spec: CallSpec<T>, policy: CallPolicy, settle: Settle<T>) {
     this.#backend = backend;
@@ -90,7 +91,7 @@ class Attempts<T> {
     this.#timer = this.#policy.clock.timer(patience, () => this.#failed(number, this.#noAnswer(patience)));
     let answer: Promise<T>;
     try {
-      answer = this.#spec.invoke();
+      answer = Promise.resolve(this.#spec.invoke());
     } catch (error) {
       this.#failed(number, error);
       return;
@@ -102,12 +103,17 @@ class Attempts<T> {
   }
 
   #answered(value: T): void {
-    if (this.#over) {
-      this.#spec.late?.(value);
+    const { accept, late } = this.#spec;
+    try {
+      if (this.#over) return late?.(value, this.#value);
+      this.#value = accept === undefined ? value : accept(value, this.#unsure);
+    } catch (error) {
+      // What came is no answer.
+      if (!this.#over) this.#fail(this.#named(error));
       return;
     }
     this.#end();
-    this.#settle.resolve(this.#spec.accept?.(value, this.#unsure) ?? value);
+    this.#settle.resolve(this.#value);
   }
 
   #failed(number: number, error: unknown): void {

@@ -44,7 +44,11 @@ export class BackendGuard {
   async open(user: object, policy: CallPolicy): Promise<Guarantees> {
     this.#users.add(user);
     if (this.#guarantees !== undefined) return this.#guarantees;
-    const invoke = (): Promise<Guarantees> => this.#open(policy);
+    const invoke = (): Promise<Guarantees> => {
+      // It may have left while it was trying.
+      if (!this.#users.has(user)) throw closedError("the queue");
+      return this.#open(policy);
+    };
     const patient = { ...policy, attemptTimeout: policy.deadline };
     return attempt(this.backend, { name: "open", mutates: false, invoke }, patient);
   }

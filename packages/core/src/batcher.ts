@@ -82,9 +82,8 @@ export class Batcher<Item, Answer> {
       const batch = this.#nextBatch();
       const first = batch[0];
       if (first === undefined) continue;
-      const left = first.since + this.#options.deadline - this.#options.clock.monotonic();
-      if (first.alone === undefined) await this.#send(batch, left);
-      else await first.alone(left).then(first.resolve, first.reject);
+      if (first.alone === undefined) await this.#send(batch);
+      else await first.alone(this.#left(first)).then(first.resolve, first.reject);
     }
     this.#running = false;
     for (const resolve of this.#whenIdle.splice(0)) resolve();
@@ -92,13 +91,21 @@ export class Batcher<Item, Answer> {
 
   /** Refuse what has waited so long behind others that too little time is left for a call: it was certainly not applied. */
   #dropOverdue(): void {
-    const { clock, deadline } = this.#options;
-    const latest = clock.monotonic() - deadline * 0.75;
-    while (this.#waiting[0] !== undefined && this.#waiting[0].since < latest) {
-      this.#waiting
-        .shift()
-        ?.reject(new PqError("UNAVAILABLE", "the calls before this one took too long; it was not sent"));
+    let count = 0;
+    for (const place of this.#waiting) {
+      if (!this.#overdue(place)) break;
+      count++;
+      refuse(place);
     }
+    if (count > 0) this.#waiting.splice(0, count);
+  }
+
+  #overdue(place: Place<Item, Answer>): boolean {
+    return this.#left(place) < this.#options.deadline / 4;
+  }
+
+  #left({ since }: Place<Item, Answer>): number {
+    return since + this.#options.deadline - this.#options.clock.monotonic();
   }
 
   #nextBatch(): Place<Item, Answer>[] {
@@ -123,22 +130,32 @@ export class Batcher<Item, Answer> {
     return this.#waiting.splice(0, size);
   }
 
-  async #send(batch: readonly Place<Item, Answer>[], deadline: number): Promise<void> {
+  async #send(batch: readonly Place<Item, Answer>[]): Promise<void> {
     try {
-      const answers = await this.#options.send(
-        batch.map(({ item }) => item as Item),
-        deadline,
-      );
-      if (answers.length !== batch.length) {
-        throw new PqError("OUTCOME_UNKNOWN", `the backend answered ${answers.length} of ${batch.length} items`);
-      }
+      const items = batch.map(({ item }) => item as Item);
+      const answers = await this.#options.send(items, batch[0] === undefined ? 0 : this.#left(batch[0]));
+      checkAnswers(answers, items);
       batch.forEach((place, index) => place.resolve(answers[index] as Answer));
     } catch (error) {
       if (batch.length > 1 && isPqError(error) && CAUSED_BY_ONE.has(error.code)) {
-        for (const place of batch) await this.#send([place], deadline);
+        for (const place of batch) {
+          if (this.#overdue(place)) refuse(place);
+          else await this.#send([place]);
+        }
       } else {
         for (const place of batch) place.reject(error);
       }
     }
   }
+}
+
+function refuse({ reject }: Pick<Place<unknown, unknown>, "reject">): void {
+  reject(new PqError("UNAVAILABLE", "the calls before this one took too long; it was not sent"));
+}
+
+/** Throws `OUTCOME_UNKNOWN` unless there is an answer for each item. */
+export function checkAnswers(answers: readonly unknown[], items: readonly unknown[]): void {
+  if (Array.isArray(answers) && answers.length === items.length) return;
+  const count = Array.isArray(answers) ? answers.length : 0;
+  throw new PqError("OUTCOME_UNKNOWN", `the backend answered ${count} of ${items.length} items`);
 }

@@ -13,7 +13,7 @@ import type {
   Touch,
 } from "./backend.ts";
 import { BackendGuard, closedError, OPEN_DEADLINE } from "./backend-guard.ts";
-import { Batcher } from "./batcher.ts";
+import { Batcher, checkAnswers } from "./batcher.ts";
 import { checkDurability } from "./durability.ts";
 import { newRequestId } from "./id.ts";
 import type { DeliveredJob, NewJob } from "./job.ts";
@@ -144,7 +144,8 @@ export class QueueCalls {
       name: "take",
       mutates: true,
       invoke: () => backend.take(params),
-      late: (jobs) => this.giveBack(jobs),
+      // Every answered try gives the same jobs, or the first that finds some does: what is in the caller's hands stays there.
+      late: (jobs, given) => this.giveBack(given === undefined ? jobs : jobs.filter((job) => !holds(given, job))),
     });
     return { jobs, since };
   }
@@ -184,15 +185,10 @@ export class QueueCalls {
     this.check();
     const { backend } = this.#options;
     const call = { ...params, queue: this.name, request: newRequestId() } as ControlParams;
-    const deadline =
-      params.type === "truncate" ? Math.max(TRUNCATE_DEADLINE, this.policy.deadline) : this.policy.deadline;
-    const policy = params.type === "truncate" ? { ...this.policy, deadline, attemptTimeout: deadline } : this.policy;
-    return this.#call(
-      "control",
-      undefined,
-      { name: params.type, mutates: true, invoke: () => backend.control(call) },
-      policy,
-    );
+    const spec = { name: params.type, mutates: true, invoke: () => backend.control(call) };
+    if (params.type !== "truncate") return this.#call("control", undefined, spec);
+    const deadline = Math.max(TRUNCATE_DEADLINE, this.policy.deadline);
+    return this.#call("control", undefined, spec, { ...this.policy, deadline, attemptTimeout: deadline });
   }
 
   /** Take no more calls, let those under way end, and leave the backend. Rejects when the backend cannot be closed. */
@@ -222,8 +218,10 @@ export class QueueCalls {
       name: "put",
       mutates: true,
       invoke: () => backend.put(params),
-      accept: (outcomes, unsure) =>
-        unsure ? outcomes.map((outcome, index) => ownPut(outcome, jobs[index])) : outcomes,
+      accept: (outcomes, unsure) => {
+        checkAnswers(outcomes, jobs);
+        return unsure ? outcomes.map((outcome, index) => ownPut(outcome, jobs[index])) : outcomes;
+      },
     };
     return this.#call("put", jobs.length, call, this.#until(deadline));
   }
@@ -283,6 +281,10 @@ export class QueueCalls {
 /** After a try of unknown outcome, a job that is there under its own id is the one that was put. */
 function ownPut(outcome: PutOutcome, job: NewJob | undefined): PutOutcome {
   return outcome.status === "duplicate" && outcome.id === job?.id ? { status: "added" } : outcome;
+}
+
+function holds(jobs: readonly DeliveredJob[], { id, fence }: DeliveredJob): boolean {
+  return jobs.some((job) => job.id === id && job.fence === fence);
 }
 
 function idOf({ id }: { readonly id: string }): string {
