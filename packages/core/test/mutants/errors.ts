@@ -26,7 +26,26 @@ async function talks<T>(call: Promise<T>, params: unknown): Promise<T> {
   }
 }
 
+/** Says of every failure of this method that nothing was applied. */
+function denies(method: "put" | "take" | "settle" | "touch" | "control"): (backend: Backend) => Backend {
+  return (backend) =>
+    override(backend, {
+      [method]: async (params: never) => {
+        try {
+          return await backend[method](params);
+        } catch (error) {
+          throw new PqError("UNAVAILABLE", "the connection is gone", { cause: error });
+        }
+      },
+    });
+}
+
 export const errors: readonly Mutant[] = [
+  ...(["put", "take", "settle", "touch", "control"] as const).map((method) => ({
+    rule: "errors.lost-reply-is-unknown",
+    bug: `says of a ${method} whose reply was lost that it was not applied`,
+    client: denies(method),
+  })),
   {
     rule: "errors.lease-lost",
     bug: "says gone for the ack of a job that is gone",

@@ -27,6 +27,30 @@ async function rejects(call: Promise<unknown>, code: PqErrorCode, what: string):
 
 export const errors: readonly Rule[] = [
   {
+    id: "errors.lost-reply-is-unknown",
+    title:
+      "a call that may have changed something and whose reply is lost rejects with `OUTCOME_UNKNOWN`, not as not applied",
+    promise: "P3",
+    needs: { faults: ["loseReply"] },
+    async run(t) {
+      const q = await seam(t);
+      await q.put(job("held"), job("other"));
+      const held = await q.takeOne("held");
+      const calls: Readonly<Record<string, () => Promise<unknown>>> = {
+        put: () => q.put(job("new")),
+        take: () => q.take(),
+        touch: () => q.touch(held),
+        settle: () => q.ack(held),
+        control: () => q.control("pause"),
+      };
+      for (const [name, call] of Object.entries(calls)) {
+        t.store.faults.loseReply?.();
+        await rejects(call(), "OUTCOME_UNKNOWN", `${name} whose reply was lost`);
+        await t.eventually(() => q.stats()); // connected again
+      }
+    },
+  },
+  {
     id: "errors.lease-lost",
     title: "settling or touching a job whose lease is gone rejects with `LEASE_LOST`", // kazoo B3, saferedisqueue E1
     promise: "P5",
