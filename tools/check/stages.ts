@@ -1,5 +1,3 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { passed, type Check, type Outcome } from "./check.ts";
 import { outsider } from "./outsider.ts";
 import { packageChecks } from "./packages.ts";
@@ -7,7 +5,6 @@ import { pnpm, tool } from "./process.ts";
 import { examples } from "./readme-examples.ts";
 import { matrix } from "./readme-matrix.ts";
 import { tests } from "./tests.ts";
-import { root } from "./workspace.ts";
 
 const format: Check = {
   name: "format",
@@ -43,7 +40,7 @@ export const stages: readonly (readonly Check[])[] = [
   [format, lint, unused, build],
   [typecheck],
   [tests],
-  [packageChecks, matrix, examples, ...(existsSync(join(root, "tools/outsider/backend")) ? [outsider] : [])],
+  [packageChecks, matrix, examples, outsider],
 ];
 
 /** Runs a task in every package that has it. */
