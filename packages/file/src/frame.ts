@@ -28,7 +28,7 @@ import { giveWay } from "./yield.ts";
 const SCAN_SLICE = 64 * 1024;
 
 /** Bytes before the body. */
-export const FRAME_HEADER = 16;
+const FRAME_HEADER = 16;
 /** The first record of a batch. */
 export const FIRST = 1;
 /** More records of this batch follow. */

@@ -25,12 +25,12 @@ const STATE = 128;
 const REASONS: readonly (BuryReason | null)[] = [null, "failed", "lease-expired", "buried"];
 
 /** The reason with this number. */
-export function buryReason(index: number): BuryReason | null {
+function buryReason(index: number): BuryReason | null {
   return REASONS[index] ?? null;
 }
 
 /** The number of this reason. */
-export function reasonNumber(reason: BuryReason | null): number {
+function reasonNumber(reason: BuryReason | null): number {
   return REASONS.indexOf(reason);
 }
 
