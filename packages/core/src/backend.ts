@@ -224,7 +224,7 @@ export interface QueueStats {
   readonly counters: Counters;
 }
 
-/** A store. Ten operations; see the head of this file for what holds for all of them. */
+/** A store. See the head of this file for what holds for all of its methods. */
 export interface Backend {
   /** Short and lower case, such as `redis`: for messages and traces. */
   readonly name: string;
@@ -243,7 +243,7 @@ export interface Backend {
   put(params: PutParams): Promise<readonly PutOutcome[]>;
 
   /**
-   * Lease up to `limit` jobs in the order of contract section 3, raising `attempt` and `fence` in the same step.
+   * Lease up to `limit` jobs in the order that `docs/design.md` states, raising `attempt` and `fence` in the same step.
    * Never waits. On the way it makes due jobs ready and takes back expired leases (burying those without attempts left),
    * a bounded number per call: while more of them are left than one call works off, the call may return fewer jobs than there are,
    * and `wait` returns at once. Gives `[]` for an empty, paused or unknown queue.

@@ -13,7 +13,7 @@ export interface Capabilities {
   readonly maxName: number;
   /** The step of the store's clock, in milliseconds: times are exact up to this. Default 1. */
   readonly timePrecision: number;
-  /** The most that a due job, an expired lease or a TTL is late while somebody takes, in milliseconds. Default 100. */
+  /** The most that a due job, an expired lease or a TTL is late while somebody takes or waits, in milliseconds. Default 100. */
   readonly lateness: number;
   /** How far back a repeated call is recognised by its request id: so long, and so many calls of a queue, whichever ends first. Default 60,000 ms and 10,000 calls. */
   readonly repeatWindow: { readonly ms: number; readonly calls: number };
