@@ -48,3 +48,23 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener("abort", finish, { once: true });
   });
 }
+
+/** A loop may go on for so long without letting timers and input have their turn, in ms. */
+const LONGEST_TURN = 10;
+
+/**
+ * For loops that a store could keep busy for ever, by answering within the turn: a call now and then, when it is time, takes until timers and
+ * input have had theirs.
+ */
+export function breather(clock: Clock): () => Promise<void> | undefined {
+  let last = clock.monotonic();
+  return () => {
+    if (clock.monotonic() - last < LONGEST_TURN) return undefined;
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        last = clock.monotonic();
+        resolve();
+      });
+    });
+  };
+}

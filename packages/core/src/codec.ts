@@ -9,6 +9,7 @@ import { PqError } from "./errors.ts";
 export interface Codec {
   /** Short, for messages. */
   readonly name: string;
+  /** The bytes are the store's from then on: no buffer that the codec writes to again. */
   encode(value: unknown): Uint8Array;
   decode(bytes: Uint8Array): unknown;
 }

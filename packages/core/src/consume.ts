@@ -1,6 +1,6 @@
 import { closedError } from "./backend-guard.ts";
 import { checkInteger, checkOptions, checkSignal, type NamesOf } from "./check.ts";
-import { sleep } from "./clock.ts";
+import { breather, sleep } from "./clock.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { isPqError } from "./errors.ts";
 import { renewLease } from "./job-host.ts";
@@ -36,6 +36,7 @@ export class Consumer<Out> implements AsyncIterableIterator<Job<Out>>, AsyncDisp
   readonly #watcher: LeaseWatcher;
   readonly #stop = new AbortController();
   readonly #ahead: Job<Out>[] = [];
+  readonly #breathe: () => Promise<void> | undefined;
   readonly #unlisten: () => void;
   #current: Job<Out> | undefined;
   #taking: Promise<unknown> = Promise.resolve();
@@ -48,6 +49,7 @@ export class Consumer<Out> implements AsyncIterableIterator<Job<Out>>, AsyncDisp
     this.#lease = options.lease === undefined ? source.lease : parseDuration(options.lease, "lease", 1);
     this.#prefetch = checkInteger(options.prefetch ?? 0, "prefetch", 0, 100_000);
     this.#keeper = source.keeper;
+    this.#breathe = breather(source.clock);
     this.#watcher = {
       renew: (lease) => renewLease(source, lease),
       lost: (lease) => this.#lost(lease),
@@ -67,7 +69,7 @@ export class Consumer<Out> implements AsyncIterableIterator<Job<Out>>, AsyncDisp
 
   async next(): Promise<IteratorResult<Job<Out>, undefined>> {
     const taking = this.#taking.then(() => this.#next());
-    this.#taking = taking;
+    this.#taking = taking.catch(() => undefined);
     return taking;
   }
 
@@ -94,10 +96,11 @@ export class Consumer<Out> implements AsyncIterableIterator<Job<Out>>, AsyncDisp
   async #next(): Promise<IteratorResult<Job<Out>, undefined>> {
     await this.#giveUp(this.#current);
     this.#current = undefined;
+    await this.#breathe();
     while (!this.#stop.signal.aborted) {
       const job = this.#ahead.shift();
       if (job === undefined) await this.#take();
-      else if (!job.settled && jobInside().lease(job).lost) continue;
+      else if (!job.holdsLease()) continue;
       else {
         this.#current = job;
         return { done: false, value: job };
@@ -112,11 +115,16 @@ export class Consumer<Out> implements AsyncIterableIterator<Job<Out>>, AsyncDisp
     try {
       const jobs = await this.#source.take(1 + this.#prefetch, { wait: Infinity, lease: this.#lease, signal });
       for (const job of jobs) this.#keeper.keep(jobInside().lease(job), this.#watcher);
-      this.#ahead.push(...jobs);
+      for (const job of jobs) this.#ahead.push(job);
+      // Closed while the jobs were on their way from there to here: nobody else knows of them.
+      if (signal.aborted) await this.#giveUpAll();
     } catch (error) {
       if (signal.aborted) return;
       // It is the loop's last: nothing mends these by waiting.
-      if (isPqError(error, "CLOSED") || isPqError(error, "WEAK_SETTINGS") || !isPqError(error)) throw error;
+      if (isPqError(error, "CLOSED") || isPqError(error, "WEAK_SETTINGS") || !isPqError(error)) {
+        await this.close();
+        throw error;
+      }
       this.#source.report(error);
       await sleep(this.#source.clock, PAUSE, signal);
     }
@@ -125,7 +133,11 @@ export class Consumer<Out> implements AsyncIterableIterator<Job<Out>>, AsyncDisp
   async #end(): Promise<void> {
     this.#stop.abort(closedError("the consumer"));
     this.#unlisten();
-    await Promise.all([this.#current, ...this.#ahead.splice(0)].map((job) => this.#giveUp(job)));
+    await Promise.all([this.#giveUp(this.#current), this.#giveUpAll()]);
+  }
+
+  async #giveUpAll(): Promise<void> {
+    await Promise.all(this.#ahead.splice(0).map((job) => this.#giveUp(job)));
   }
 
   async #giveUp(job: Job<Out> | undefined): Promise<void> {

@@ -27,6 +27,9 @@ const BUFFER_PATIENCE = 1000;
 /** A handler whose time is over gets so long to heed its signal before it is reported, in ms. */
 const ABORT_PATIENCE = 5000;
 
+/** The most that one take asks for. */
+const MOST_TAKEN = 1000;
+
 /** What a crew tells its worker. */
 export interface CrewParts<Out> {
   readonly source: JobSource<Out>;
@@ -89,7 +92,8 @@ export class Crew<Out> {
   /** How many jobs to take now. */
   get room(): number {
     if (this.#stopped || this.#settling >= this.#mostSettling) return 0;
-    return this.#parts.settings.concurrency + this.#pace.ahead - this.#running.size - this.#buffer.length;
+    const wanted = this.#parts.settings.concurrency + this.#pace.ahead;
+    return Math.min(MOST_TAKEN, wanted - this.#running.size - this.#buffer.length);
   }
 
   /** For how many ms no slot has been free. */
@@ -147,7 +151,9 @@ export class Crew<Out> {
     while (!this.#stopped && this.#running.size < concurrency && this.#settling < this.#mostSettling) {
       const job = this.#buffer.shift();
       if (job === undefined) return;
-      background(this.#work(job));
+      // Another may have it already: a handler before it may have blocked the event loop.
+      if (job.holdsLease()) background(this.#work(job));
+      else this.#parts.events.emit("lost", { job, reason: "expired" });
     }
     if (this.#buffer.length > 0) this.#watchBuffer();
   }
@@ -248,7 +254,7 @@ export class Crew<Out> {
       if (now - (end - duration) >= Math.min(BUFFER_PATIENCE, duration / 3)) stale.add(job);
     }
     if (stale.size > 0) {
-      this.#buffer.splice(0, this.#buffer.length, ...this.#buffer.filter((job) => !stale.has(job)));
+      for (const job of this.#buffer.splice(0)) if (!stale.has(job)) this.#buffer.push(job);
       this.#pace.stalled();
       background(this.#giveBack([...stale]));
     }

@@ -1,3 +1,5 @@
+import { errorText } from "./failure.ts";
+
 type Listener<E> = (event: E) => unknown;
 
 /**
@@ -43,6 +45,5 @@ function call<E>(listener: Listener<E>, event: E): void {
 }
 
 function warn(error: unknown): void {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.emitWarning(`a listener failed: ${text}`, { type: "PqWarning", code: "PQ_LISTENER" });
+  process.emitWarning(`a listener failed: ${errorText(error)}`, { type: "PqWarning", code: "PQ_LISTENER" });
 }

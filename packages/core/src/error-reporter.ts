@@ -1,3 +1,4 @@
+import { errorMessage } from "./failure.ts";
 import type { JobId } from "./job.ts";
 
 /** What failed, and with which job if with one. */
@@ -22,8 +23,7 @@ export class ErrorReporter {
     const heard = this.#emit({ error, ...(jobId !== undefined && { jobId }) });
     if (heard || this.#warned) return;
     this.#warned = true;
-    const text = error instanceof Error ? error.message : String(error);
-    const message = `${this.#who} goes on after: ${text} (listen to its "error" events for more)`;
+    const message = `${this.#who} goes on after: ${errorMessage(error)} (listen to its "error" events for more)`;
     process.emitWarning(message, { type: "PqWarning", code: "PQ_ERROR" });
   }
 }

@@ -24,12 +24,24 @@ const MOST_LINES = 10;
 
 /** The text that is stored as `lastError`: message and the first lines of the stack, at most 4 KiB of well-formed UTF-8. */
 export function errorText(error: unknown): string {
-  const bytes = Buffer.from(describe(error));
+  // Of more characters no byte would be kept.
+  const bytes = Buffer.from(describe(error).slice(0, MOST_BYTES + 1));
   if (bytes.length <= MOST_BYTES) return bytes.toString();
   // Back to the beginning of a character.
   let end = MOST_BYTES - 3;
   while (((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
   return `${bytes.toString("utf8", 0, end)}…`;
+}
+
+/** Its message alone. Like the text it never throws, whatever was thrown. */
+export function errorMessage(error: unknown): string {
+  try {
+    const message: unknown = error instanceof Error ? error.message : undefined;
+    if (typeof message === "string") return message;
+  } catch {
+    // Described as what is no error.
+  }
+  return errorText(error);
 }
 
 function describe(error: unknown): string {

@@ -78,15 +78,16 @@ export async function settleAfter<Out>(
 ): Promise<JobEnd> {
   const inside = jobInside();
   const known = inside.lease(job).lost;
+  const own = inside.settling(job);
   try {
-    const own = inside.settling(job);
     if (own !== undefined) return endOf(inside.how(job), await own, end);
     if (end.type !== "returned") return endOf("fail", await inside.fail(job, end.error, backoff), end);
     await inside.ack(job, end.value);
     return COMPLETED;
   } catch (error) {
     if (isPqError(error, "LEASE_LOST")) return { type: "lost", known };
-    if (end.type !== "returned") return { type: "unsettled", error };
+    // What the handler began itself, and does not wait for, is not made an ack when it fails.
+    if (end.type !== "returned" || own !== undefined) return { type: "unsettled", error };
     // A result that cannot be stored fails the job, since nobody would ever get it.
     if (isPqError(error, "INVALID_PAYLOAD") || isPqError(error, "PAYLOAD_TOO_LARGE")) {
       return settleAfter(job, { type: "threw", error }, backoff);

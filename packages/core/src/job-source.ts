@@ -94,6 +94,9 @@ export class JobSource<Out> implements JobHost {
       const why = isPqError(error) ? `: ${error.message}` : "";
       throw new PqError("INVALID_PAYLOAD", `the ${codec.name} codec cannot encode ${what}${why}`, { cause: error });
     }
+    if (!(bytes instanceof Uint8Array)) {
+      throw new PqError("INVALID_PAYLOAD", `the ${codec.name} codec made no Uint8Array of ${what}`);
+    }
     this.#maker.checkSize(bytes, what);
     return bytes;
   }

@@ -266,6 +266,7 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
 
   /** Close the workers and consumers, let calls in flight end, and leave the backend: the last of its queues closes it. Idempotent. */
   close(options: { readonly timeout?: Duration } = {}): Promise<void> {
+    if (options.timeout !== undefined) parseDuration(options.timeout, "timeout");
     this.#closing ??= this.#close(options);
     return this.#closing;
   }

@@ -1,4 +1,4 @@
-import { PqError } from "./errors.ts";
+import { isPqError, PqError } from "./errors.ts";
 
 /** One complaint of a validator. */
 export interface SchemaIssue {
@@ -24,16 +24,18 @@ export interface StandardSchemaV1<In = unknown, Out = In> {
 
 /** The schema's output for a value. Throws, or rejects with, `INVALID_PAYLOAD` naming paths and messages, never the value. */
 export function validate<Out>(schema: StandardSchemaV1<unknown, Out>, value: unknown): Out | Promise<Out> {
-  let result: SchemaResult<Out> | Promise<SchemaResult<Out>>;
   try {
-    result = schema["~standard"].validate(value);
+    const result = schema["~standard"].validate(value);
+    // Not every promise is a `Promise` of this realm.
+    if (!("then" in result)) return outputOf(result);
+    return Promise.resolve(result)
+      .then(outputOf)
+      .catch((error: unknown) => {
+        throw broken(error);
+      });
   } catch (error) {
     throw broken(error);
   }
-  if (!(result instanceof Promise)) return outputOf(result);
-  return result.then(outputOf, (error: unknown) => {
-    throw broken(error);
-  });
 }
 
 function outputOf<Out>(result: SchemaResult<Out>): Out {
@@ -42,7 +44,9 @@ function outputOf<Out>(result: SchemaResult<Out>): Out {
 }
 
 function broken(cause: unknown): PqError {
-  return new PqError("INVALID_PAYLOAD", "the schema's validator failed", { cause });
+  return isPqError(cause, "INVALID_PAYLOAD")
+    ? cause
+    : new PqError("INVALID_PAYLOAD", "the schema's validator failed", { cause });
 }
 
 /** Enough to mend a producer, short enough for a log line. */

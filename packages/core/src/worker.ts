@@ -9,11 +9,12 @@ import { closedError } from "./backend-guard.ts";
 import { background } from "./background.ts";
 import { checkBackoff, defaultBackoff } from "./backoff.ts";
 import { checkInteger, checkOptions, checkSignal, type NamesOf } from "./check.ts";
-import { type Clock, sleep } from "./clock.ts";
+import { breather, type Clock, sleep } from "./clock.ts";
 import { Crew } from "./crew.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { Emitter } from "./emitter.ts";
 import { ErrorReporter } from "./error-reporter.ts";
+import { errorMessage } from "./failure.ts";
 import { random } from "./id.ts";
 import type { JobSource } from "./job-source.ts";
 import type {
@@ -138,15 +139,17 @@ export class Worker<Out = unknown> implements AsyncDisposable {
     try {
       return (await this.#source.calls.stats()).paused ? "the queue is paused" : undefined;
     } catch (error) {
-      return `the store does not answer: ${error instanceof Error ? error.message : String(error)}`;
+      return `the store does not answer: ${errorMessage(error)}`;
     }
   }
 
   async #run(): Promise<void> {
+    const breathe = breather(this.#clock);
     while (this.#state === "running" || this.#state === "paused") {
       const { room } = this.#crew;
       if (room > 0) await this.#take(room);
       else await this.#crew.changed();
+      await breathe();
     }
   }
 
