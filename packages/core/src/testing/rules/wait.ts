@@ -162,8 +162,9 @@ export const wait: readonly Rule[] = [
     async run(t) {
       // A wait that reaches the store after the put rightly ends at once. On a slow machine that may be many: then try again.
       const rounds: number[] = [];
-      while (rounds.length < 4 && !rounds.some((woken) => woken <= 5))
+      while (rounds.length < 4 && !rounds.some((woken) => woken <= 5)) {
         rounds.push(await wokenByOnePut(t, rounds.length));
+      }
       assert.ok(
         rounds.some((woken) => woken <= 5),
         `one put woke ${rounds.join(", ")} of ten waiters`,
