@@ -6,7 +6,7 @@ import type { JobId, NewJob } from "./job.ts";
 import type { JobSource } from "./job-source.ts";
 import type { JobMaker } from "./new-job.ts";
 import type { PutOptions, ResolvedOptions } from "./options.ts";
-import { lookUntil } from "./patience.ts";
+import type { Patience } from "./patience.ts";
 import type { QueueCalls } from "./queue-calls.ts";
 import { validate } from "./schema.ts";
 
@@ -25,8 +25,7 @@ export interface ProducerParts {
   readonly calls: QueueCalls;
   readonly source: JobSource<unknown>;
   readonly maker: JobMaker;
-  /** Aborts when the queue closes. */
-  readonly stop: AbortSignal;
+  readonly patience: Patience;
 }
 
 /**
@@ -96,10 +95,10 @@ export class Producer<In> {
 
   /** Nothing was stored, for want of room: look again until there is some. */
   async #whenRoom<T>(store: () => Promise<T | undefined>, options: PutOptions | undefined): Promise<T> {
-    const { name, policy, maxSize, defaults } = this.#options;
+    const { name, maxSize, defaults } = this.#options;
     const timeout = parseDuration(options?.timeout ?? defaults.timeout ?? 0, "timeout");
-    const look = { clock: policy.clock, timeout, signals: [options?.signal, this.#parts.stop] };
-    const found = timeout === 0 ? undefined : await lookUntil(store, look);
+    const look = { timeout, signal: options?.signal };
+    const found = timeout === 0 ? undefined : await this.#parts.patience.until(store, look);
     if (found !== undefined) return found;
     throw new PqError("QUEUE_FULL", `queue "${name}" holds maxSize jobs: ${maxSize}`);
   }

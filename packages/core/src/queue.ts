@@ -25,7 +25,7 @@ import {
   type TakeOptions,
   type UrgentOptions,
 } from "./options.ts";
-import { lookUntil } from "./patience.ts";
+import { Patience } from "./patience.ts";
 import { Producer, type PutManyOptions, type PutResult } from "./producer.ts";
 import { QueueCalls } from "./queue-calls.ts";
 import { Worker } from "./worker.ts";
@@ -79,7 +79,7 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
   readonly #source: JobSource<Out>;
   readonly #events = new Emitter<QueueEvents>();
   readonly #closables = new Set<Closable>();
-  readonly #stop = new AbortController();
+  readonly #patience: Patience;
   readonly #unlisten: () => void;
   #closing: Promise<void> | undefined;
 
@@ -91,11 +91,12 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     this.capabilities = capabilities;
     this.#calls = new QueueCalls(this.#options);
     this.#hub = new TakeHub(this.#calls);
+    this.#patience = new Patience(this.#options.policy.clock);
     const maker = new JobMaker(backend.name, capabilities, defaults);
     const errors = new ErrorReporter((event) => this.#events.emit("error", event), `queue "${name}"`);
     const source = new JobSource<Out>(this.#options, { calls: this.#calls, hub: this.#hub, maker, errors });
     this.#source = source;
-    this.#producer = new Producer<In>(this.#options, { calls: this.#calls, source, maker, stop: this.#stop.signal });
+    this.#producer = new Producer<In>(this.#options, { calls: this.#calls, source, maker, patience: this.#patience });
     this.#unlisten = this.#calls.guard.events.on("backend", (event) => this.#relay(event));
   }
 
@@ -233,7 +234,7 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     checkSignal(signal);
     const timeout = options.timeout === undefined ? Infinity : parseDuration(options.timeout, "timeout");
     const look = async (): Promise<true | undefined> => ((await this.size()) === 0 ? true : undefined);
-    if (!(await this.#look(look, timeout, signal))) {
+    if (!(await this.#patience.until(look, { timeout, signal }))) {
       throw new DOMException(`queue "${this.name}" was not empty after ${timeout} ms`, "TimeoutError");
     }
   }
@@ -259,7 +260,7 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
       if (state !== "done") return undefined;
       return { value: (job.result === null ? undefined : this.#source.decode(job.result)) as R };
     };
-    const found = await this.#look(look, resolveWait(options.wait), options.signal);
+    const found = await this.#patience.until(look, { timeout: resolveWait(options.wait), signal: options.signal });
     if (found === undefined) throw new PqError("INVALID_STATE", `job ${id} is ${state}, not done`);
     return found.value;
   }
@@ -278,7 +279,7 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
   async #close(options: { readonly timeout?: Duration }): Promise<void> {
     const closed = closedError(`queue "${this.name}"`);
     await Promise.all([...this.#closables].map((one) => one.close(options)));
-    this.#stop.abort(closed);
+    this.#patience.close(closed);
     this.#hub.close(closed);
     try {
       await this.#calls.close();
@@ -296,13 +297,5 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     if (event.type !== "damage" || event.queue === undefined || event.queue === this.name) {
       this.#events.emit(event.type, event);
     }
-  }
-
-  #look<T>(
-    look: () => Promise<T | undefined>,
-    timeout: number,
-    signal: AbortSignal | undefined,
-  ): Promise<T | undefined> {
-    return lookUntil(look, { clock: this.#options.policy.clock, timeout, signals: [signal, this.#stop.signal] });
   }
 }

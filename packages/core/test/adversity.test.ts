@@ -238,6 +238,24 @@ describe("a queue", () => {
   });
 });
 
+describe("very many puts that wait for room", () => {
+  test("share no signal: none of them makes the next one dearer, and no warning comes", async () => {
+    const warnings: string[] = [];
+    const listen = (warning: Error): void => void warnings.push(warning.name);
+    process.on("warning", listen);
+    const t = new TestBackend();
+    const queue = t.queue({ maxSize: 1 });
+    await queue.put("x");
+    const puts = Array.from({ length: 100 }, () => errorOf(queue.put("y", { timeout: "1h" })));
+    await turns();
+    await queue.close();
+    for (const error of await Promise.all(puts)) expect(error).toMatchObject({ code: "CLOSED" });
+    await turns();
+    process.off("warning", listen);
+    expect(warnings).toEqual([]);
+  });
+});
+
 describe("bytes", () => {
   test("that a consumer writes to are not the store's", async () => {
     const t = new TestBackend();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Emitter } from "../src/emitter.ts";
-import { lookUntil } from "../src/patience.ts";
+import { Patience } from "../src/patience.ts";
 import { Pace } from "../src/pace.ts";
 import { ManualClock } from "../src/testing/index.ts";
 
@@ -63,7 +63,10 @@ describe("looking again", () => {
   test("after 10 ms, doubling to 1 s, and a last time at the end", async () => {
     const clock = new ManualClock();
     const at: number[] = [];
-    const look = lookUntil(async () => void at.push(clock.monotonic()), { clock, timeout: 3000, signals: [undefined] });
+    const look = new Patience(clock).until(async () => void at.push(clock.monotonic()), {
+      timeout: 3000,
+      signal: undefined,
+    });
     await clock.advance(5000);
     expect(await look).toBeUndefined();
     expect(at).toEqual([0, 10, 30, 70, 150, 310, 630, 1270, 2270, 3000]);
