@@ -3,9 +3,8 @@ import type { JobState } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
 import { newRequestId } from "../../src/id.ts";
-import { made } from "./helpers.ts";
+import { made, override, turn } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { override, turn } from "./override.ts";
 
 /** Stores a put in parts of so many jobs. */
 function putsInParts(size: number): Required<Pick<Mutant, "wrap">>["wrap"] {

@@ -2,9 +2,8 @@ import type { PutOutcome } from "../../src/backend.ts";
 import type { JobState, NewJob } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { made, type PutInput } from "./helpers.ts";
+import { made, override, turn, type PutInput } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { override, turn } from "./override.ts";
 
 /** Counts these states towards `maxSize`. */
 function counting(...states: readonly JobState[]): () => ReferenceQueue {

@@ -3,9 +3,8 @@ import { newRequestId } from "../../src/id.ts";
 import type { DeliveredJob, LeaseProof } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { made } from "./helpers.ts";
+import { made, override, turn } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { override, turn } from "./override.ts";
 
 /** Gives all takes of a connection that are under way the same answer. */
 function sharesTakes(backend: Backend): Backend {

@@ -1,7 +1,7 @@
 import type { Backend, ControlResult } from "../../src/backend.ts";
 import { PqError } from "../../src/errors.ts";
+import { override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { override } from "./override.ts";
 
 /** Gives other outcomes to operators. */
 function answers(change: (outcome: ControlResult["outcomes"][number]) => ControlResult["outcomes"][number]) {

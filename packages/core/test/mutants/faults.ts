@@ -1,9 +1,8 @@
 import type { Backend } from "../../src/backend.ts";
 import { isPqError, PqError } from "../../src/errors.ts";
 import { newJobId, newRequestId } from "../../src/id.ts";
-import { forgetful } from "./helpers.ts";
+import { forgetful, override, turn } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { override, turn } from "./override.ts";
 
 /** Recognises neither the call nor the ids of a repeated put. */
 function putsAnew(backend: Backend): Backend {

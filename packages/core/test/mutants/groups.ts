@@ -2,8 +2,8 @@ import type { Entry } from "../../src/testing/reference/entry.ts";
 import { comparePlaces, deliverable } from "../../src/testing/reference/order.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
 import type { NewJob } from "../../src/job.ts";
+import { force, override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { force, override } from "./override.ts";
 
 /** Finds what to deliver in a way of its own. */
 function delivers(find: (entries: readonly Entry[], queue: ReferenceQueue) => Entry[]): () => ReferenceQueue {

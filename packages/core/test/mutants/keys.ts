@@ -2,8 +2,8 @@ import type { PutOutcome } from "../../src/backend.ts";
 import type { JobId, JobState, NewJob } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
+import { force, override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { force, override } from "./override.ts";
 
 /** Forgets the keys of jobs in one state. */
 function blindTo(state: JobState): () => ReferenceQueue {

@@ -1,8 +1,8 @@
 import type { Backend } from "../../src/backend.ts";
 import { PqError } from "../../src/errors.ts";
 import { newRequestId } from "../../src/id.ts";
+import { override, turn } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { override, turn } from "./override.ts";
 
 /** Gives every lease back. */
 async function releaseAll(backend: Backend): Promise<void> {

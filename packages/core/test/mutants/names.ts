@@ -3,9 +3,8 @@ import type { NewJob } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { deliverable } from "../../src/testing/reference/order.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { made } from "./helpers.ts";
+import { force, made, override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { force, override } from "./override.ts";
 
 /** Stores queues under another name. */
 function renames(change: (name: string) => string): (backend: Backend) => Backend {

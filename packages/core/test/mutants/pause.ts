@@ -1,9 +1,8 @@
 import type { ControlParams, SettleOutcome, Settlement } from "../../src/backend.ts";
 import { deliverable } from "../../src/testing/reference/order.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { made } from "./helpers.ts";
+import { made, override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { override } from "./override.ts";
 
 export const pause: readonly Mutant[] = [
   {

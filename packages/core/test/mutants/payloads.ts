@@ -2,9 +2,8 @@ import type { Settlement, SettleOutcome, Touch } from "../../src/backend.ts";
 import type { DeliveredJob, NewJob } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { made, type TakeInput } from "./helpers.ts";
+import { force, made, type TakeInput } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { force } from "./override.ts";
 
 /** Stores something else than it was given. */
 function stores(change: (job: NewJob) => Partial<NewJob>): () => ReferenceQueue {

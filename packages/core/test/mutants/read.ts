@@ -2,9 +2,8 @@ import type { ReadParams, ReadResult, SettleOutcome, Settlement, Touch } from ".
 import type { JobState, NewJob } from "../../src/job.ts";
 import { type Entry, stored } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { made } from "./helpers.ts";
+import { force, made, override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { force, override } from "./override.ts";
 
 /** Lists one state in another order. */
 function lists(state: JobState, change: (entries: Entry[]) => Entry[]): () => ReferenceQueue {

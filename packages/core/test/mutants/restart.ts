@@ -3,9 +3,8 @@ import type { JobId, RequestId } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
 import { newRequestId } from "../../src/id.ts";
-import { made } from "./helpers.ts";
+import { force, made, override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { force, override } from "./override.ts";
 
 /** What becomes of each job in a restart. */
 function jobsRestart(change: (entry: Entry, jobs: Map<JobId, Entry>) => void): () => ReferenceQueue {

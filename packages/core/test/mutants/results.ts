@@ -1,9 +1,8 @@
 import type { ReadParams, ReadResult, SettleOutcome } from "../../src/backend.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { made } from "./helpers.ts";
+import { force, made, override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { force, override } from "./override.ts";
 
 /** Stores another result than it was given. */
 function stores(change: (result: Uint8Array | null) => Uint8Array | null): () => ReferenceQueue {

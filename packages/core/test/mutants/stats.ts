@@ -10,9 +10,8 @@ import type {
 import type { BuryReason, DeliveredJob } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { forgetful, made, type PutInput, type TakeInput } from "./helpers.ts";
+import { forgetful, made, override, type PutInput, type TakeInput } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { override } from "./override.ts";
 
 /** Reports other counts than there are. */
 function reports(change: (stats: QueueStats) => Partial<QueueStats>): () => ReferenceQueue {

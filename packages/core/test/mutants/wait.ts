@@ -1,8 +1,7 @@
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { made } from "./helpers.ts";
+import { made, override, turn } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
-import { override, turn } from "./override.ts";
 
 /** Waiters hear of these jobs only. */
 function hears(job: (entry: Entry) => boolean): () => ReferenceQueue {
