@@ -57,16 +57,6 @@ export function alter(entry: Entry | undefined, changes: Partial<Entry>): void {
   if (entry !== undefined) Object.assign(entry, changes);
 }
 
-/** Lets everything that is ready to run, run: where a broken store looks first and acts later. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Lets everything that is ready to run, run: where a broken store looks first and acts later. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 /** Change what is readonly for everybody else. */
 export function force<T extends object>(target: T | undefined, changes: Partial<T>): void {
   if (target !== undefined) Object.assign(target, changes);
