@@ -87,6 +87,8 @@ export class BackendGuard {
 
   async #openOnce({ clock }: CallPolicy): Promise<Guarantees> {
     await this.#closing?.catch(() => undefined);
+    // Those who came while it closed may have left with that closing.
+    if (this.#users.size === 0) throw closedError("the queue");
     const report = (event: BackendEvent): void => void this.events.emit("backend", event);
     const invoke = (): Promise<Guarantees> => this.backend.open({ report });
     const spec = { name: "open", mutates: false, once: true, invoke };

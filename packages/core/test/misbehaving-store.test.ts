@@ -112,6 +112,27 @@ describe("a store that is away while its queue closes", () => {
   });
 });
 
+describe("a store that closes slowly", () => {
+  test("is not opened again for a queue that came and went meanwhile", async () => {
+    const t = new TestBackend();
+    const first = t.queue();
+    await first.ready();
+    const gate = new Gate();
+    t.next("close", { type: "hold", gate: gate.opened });
+    const closing = first.close();
+    await turns();
+    const second = t.queue();
+    const size = errorOf(second.size());
+    const left = second.close();
+    await turns();
+    gate.open();
+    await Promise.all([closing, left]);
+    await t.clock.advance(20_000);
+    expect(await size).toMatchObject({ code: "CLOSED" });
+    expect(t.count("open")).toBe(1);
+  });
+});
+
 describe("a batch that is sent one by one", () => {
   test("ends by the deadline, however slow the store is", async () => {
     const t = new TestBackend();
