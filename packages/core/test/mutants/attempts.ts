@@ -2,7 +2,7 @@ import type { Settlement } from "../../src/backend.ts";
 import type { BuryReason } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { alter, made, type TakeInput } from "./helpers.ts";
+import { force, made, type TakeInput } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** Corrects the count of attempts after a settlement of this type. */
@@ -25,7 +25,7 @@ export const attempts: readonly Mutant[] = [
       class extends ReferenceQueue {
         override take(params: TakeInput, now: number) {
           const jobs = super.take(params, now);
-          for (const { id } of jobs) alter(this.jobs.get(id), { attempt: 0 });
+          for (const { id } of jobs) force(this.jobs.get(id), { attempt: 0 });
           return jobs;
         }
 
@@ -129,7 +129,7 @@ export const attempts: readonly Mutant[] = [
     queue: made(
       class extends ReferenceQueue {
         protected override settleOne(entry: Entry, item: Settlement, now: number) {
-          alter(entry, { maxAttempts: Math.min(entry.maxAttempts, 25) });
+          force(entry, { maxAttempts: Math.min(entry.maxAttempts, 25) });
           return super.settleOne(entry, item, now);
         }
       },

@@ -52,9 +52,9 @@ export function forgetful(call: "put" | "take" | "settle" | "touch" | "control")
   };
 }
 
-/** Change what an entry says for ever, which no right store ever does. */
-export function alter(entry: Entry | undefined, changes: Partial<Entry>): void {
-  if (entry !== undefined) Object.assign(entry, changes);
+/** Lets everything that is ready to run, run: where a broken store looks first and acts later. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Change what is readonly for everybody else. */

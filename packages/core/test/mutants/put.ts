@@ -2,7 +2,7 @@ import type { PutOutcome } from "../../src/backend.ts";
 import { newRequestId } from "../../src/id.ts";
 import type { JobId, NewJob, RequestId } from "../../src/job.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { alter, forgetful, made, override, type PutInput } from "./helpers.ts";
+import { force, forgetful, made, override, type PutInput } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
 
 export const put: readonly Mutant[] = [
@@ -91,7 +91,7 @@ export const put: readonly Mutant[] = [
       class extends ReferenceQueue {
         protected override add(job: NewJob, now: number): void {
           super.add(job, now);
-          alter(this.jobs.get(job.id), { payload: job.payload });
+          force(this.jobs.get(job.id), { payload: job.payload });
         }
       },
     ),

@@ -2,7 +2,7 @@ import { systemClock } from "../../src/clock.ts";
 import type { JobState, NewJob } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { alter, made } from "./helpers.ts";
+import { force, made } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** Ends the jobs of these states by their TTL. */
@@ -23,7 +23,7 @@ function expiresAt(when: (job: NewJob, now: number) => number): () => ReferenceQ
       protected override add(job: NewJob, now: number): void {
         super.add(job, now);
         const entry = this.jobs.get(job.id);
-        if (entry !== undefined && job.ttl !== null) alter(entry, { expiresAt: when(job, now) });
+        if (entry !== undefined && job.ttl !== null) force(entry, { expiresAt: when(job, now) });
       }
     },
   );
@@ -69,7 +69,7 @@ export const ttl: readonly Mutant[] = [
       class extends ReferenceQueue {
         protected override giveBack(entry: Entry, delay?: number, now?: number): void {
           super.giveBack(entry, delay, now);
-          alter(entry, { expiresAt: null });
+          force(entry, { expiresAt: null });
         }
       },
     ),
@@ -81,7 +81,7 @@ export const ttl: readonly Mutant[] = [
       class extends ReferenceQueue {
         protected override expireLease(entry: Entry): void {
           super.expireLease(entry);
-          alter(entry, { expiresAt: null });
+          force(entry, { expiresAt: null });
         }
       },
     ),
