@@ -1,7 +1,6 @@
 /** Small tools for breaking one thing at a time. */
 import type { Backend } from "../../src/backend.ts";
 import { newRequestId } from "../../src/id.ts";
-import type { Entry } from "../../src/testing/reference/entry.ts";
 import type { ReferenceQueue } from "../../src/testing/reference/queue.ts";
 
 /** What the operations of a queue get. */
