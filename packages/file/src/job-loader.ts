@@ -1,8 +1,13 @@
-/** Completes jobs with what the log knows of them, and puts those aside whose records are damaged. */
+/**
+ * Completes jobs with what the log knows of them, and puts those aside whose records are damaged.
+ *
+ * A job that the disk cannot read (EIO) is left out and stays: the disk may be well again. One that was to be delivered keeps its
+ * lease, so it holds up nobody, comes back when that ends, and is buried when its attempts do.
+ */
 import { writeDrop } from "./calls/queue-record.ts";
 import type { Damage } from "./damage.ts";
 import type { FrameWriter } from "./frame.ts";
-import type { LoggedJob, LogPlace, PayloadReader } from "./payload-reader.ts";
+import { type LoggedJob, type LogPlace, type PayloadReader, UNREADABLE, type Unreadable } from "./payload-reader.ts";
 import type { QueueState } from "./queue-state.ts";
 import type { View } from "./views.ts";
 
@@ -22,13 +27,14 @@ export class JobLoader {
     this.#parts = parts;
   }
 
-  /** The jobs, in their order. Those that are damaged are put aside, and those that are gone by now left out. */
+  /** The jobs, in their order. Those that are damaged are put aside, and those that are gone by now or cannot be read left out. */
   async load<T>(queue: QueueState, views: readonly View<T>[]): Promise<T[]> {
     const found = await this.#parts.reader.read(views.map(({ place }) => place));
     const loaded: T[] = [];
     for (const [index, view] of views.entries()) {
       const logged = found[index] ?? (await this.#lookAgain(queue, view));
-      if (logged !== undefined) loaded.push(view.complete(logged));
+      if (logged === UNREADABLE) this.#tellUnreadable(queue, view.place);
+      else if (logged !== undefined) loaded.push(view.complete(logged));
     }
     return loaded;
   }
@@ -39,21 +45,25 @@ export class JobLoader {
     const place = placeOf(queue, slot);
     const bytes = await this.#parts.reader.readRaw(place);
     if (queue.jobs.find(words) !== slot || !isSame(placeOf(queue, slot), place)) return;
+    if (bytes === UNREADABLE) {
+      this.#tellUnreadable(queue, place);
+      return;
+    }
     const written = this.#parts.write(queue, (frames) => {
       writeDrop(queue, [words], queue.time, frames);
       queue.remove(slot);
     });
-    await this.#parts.damage.putAside(
-      place,
-      bytes,
-      "the record of a job was damaged; the job was put aside",
-      queue.name,
-    );
-    await written;
+    const what = "the record of a job was damaged; the job was put aside";
+    await Promise.all([written, this.#parts.damage.putAside(place, bytes, what, queue.name)]);
+  }
+
+  #tellUnreadable({ name }: QueueState, { segment, offset }: LogPlace): void {
+    const where = `segment ${segment}, offset ${offset}`;
+    this.#parts.damage.report("the disk cannot read a job; it stays where it is", where, name);
   }
 
   /** The record was not where it was: compaction has moved it, the job is gone, or it is damaged. */
-  async #lookAgain<T>(queue: QueueState, view: View<T>): Promise<LoggedJob | undefined> {
+  async #lookAgain<T>(queue: QueueState, view: View<T>): Promise<LoggedJob | Unreadable | undefined> {
     for (let { place } = view; ;) {
       const slot = queue.jobs.find(view.words);
       if (slot < 0) return undefined;

@@ -22,6 +22,10 @@ export interface LogPlace {
   readonly size: number;
 }
 
+/** The system cannot read there, now or for ever: what stands there may be whole. */
+export const UNREADABLE: unique symbol = Symbol("unreadable");
+export type Unreadable = typeof UNREADABLE;
+
 /** A job as it stands in the log. */
 export interface LoggedJob {
   readonly record: JobRecord;
@@ -41,8 +45,8 @@ export class PayloadReader {
   }
 
   /** The jobs at these places; `undefined` where no whole record of a job stands. */
-  async read(places: readonly LogPlace[]): Promise<(LoggedJob | undefined)[]> {
-    const found: (LoggedJob | undefined)[] = places.map(() => undefined);
+  async read(places: readonly LogPlace[]): Promise<(LoggedJob | Unreadable | undefined)[]> {
+    const found: (LoggedJob | Unreadable | undefined)[] = places.map(() => undefined);
     const missing: number[] = [];
     places.forEach((place, index) => {
       const bytes = this.#tail.get(place.segment, place.offset, place.size);
@@ -53,16 +57,20 @@ export class PayloadReader {
     return found;
   }
 
-  /** The bytes that stand there, whatever they are. */
-  async readRaw({ segment, offset, size }: LogPlace): Promise<Buffer> {
+  /** The bytes that stand there, whatever they are; none when the file is gone. */
+  async readRaw({ segment, offset, size }: LogPlace): Promise<Buffer | Unreadable> {
     return (await this.#readRange(segment, offset, size)) ?? Buffer.alloc(0);
   }
 
-  async #readRun(places: readonly LogPlace[], run: readonly number[], found: (LoggedJob | undefined)[]): Promise<void> {
+  async #readRun(
+    places: readonly LogPlace[],
+    run: readonly number[],
+    found: (LoggedJob | Unreadable | undefined)[],
+  ): Promise<void> {
     const first = places[run[0]!]!;
     const last = places[run.at(-1)!]!;
     const bytes = await this.#readRange(first.segment, first.offset, last.offset + last.size - first.offset);
-    if (bytes === undefined && run.length > 1) {
+    if (!Buffer.isBuffer(bytes) && run.length > 1) {
       for (const index of run) await this.#readRun(places, [index], found);
       return;
     }
@@ -70,19 +78,21 @@ export class PayloadReader {
     for (const index of run) {
       const { offset, size } = places[index]!;
       const at = offset - first.offset;
-      if (bytes !== undefined) found[index] = decode(bytes.subarray(at, at + size), offset, seed);
+      found[index] = Buffer.isBuffer(bytes) ? decode(bytes.subarray(at, at + size), offset, seed) : bytes;
     }
   }
 
-  /** `undefined` when the system cannot read there, or the file is gone. */
-  async #readRange(segment: number, offset: number, size: number): Promise<Buffer | undefined> {
+  /** `undefined` when the file is gone. */
+  async #readRange(segment: number, offset: number, size: number): Promise<Buffer | Unreadable | undefined> {
     const bytes = Buffer.allocUnsafe(size);
     try {
       const read = await this.#files.use(segment, (fd) => readAll(fd, bytes, offset));
       return bytes.subarray(0, read);
     } catch (error) {
-      // The file is gone with its jobs, or a bad block: that is damage. Anything else says nothing about the jobs.
-      if (systemCode(error) === "ENOENT" || systemCode(error) === "EIO") return undefined;
+      // The file is gone with its jobs. A bad block concerns these jobs alone, and may be a disk that is away for a while. Anything else
+      // says nothing about the jobs.
+      if (systemCode(error) === "ENOENT") return undefined;
+      if (systemCode(error) === "EIO") return UNREADABLE;
       throw unavailable("reading the store failed", error);
     }
   }

@@ -111,7 +111,7 @@ export class Store {
         true,
       );
       const [jobs] = await Promise.all([this.#loader.load(queue, views), written]);
-      if (jobs.length > 0) return jobs;
+      if (jobs.length > 0 || queue.heldBy(params.request).length > 0) return jobs;
     }
   }
 
