@@ -5,9 +5,18 @@ import { CheckFailure, passed, type Check } from "./check.ts";
 import { publicPackages, root } from "./workspace.ts";
 
 type Capabilities = Readonly<Record<string, unknown>>;
+type Promises = Readonly<Record<string, string>>;
 
-const START = "<!-- capabilities: written by `npm test -- --fix matrix` -->";
-const END = "<!-- end of capabilities -->";
+/** What the table needs of a rule. */
+interface RuleName {
+  readonly id: string;
+  readonly promise: string;
+}
+
+/** The lines between which a table stands. */
+function markers(name: string): readonly [start: string, end: string] {
+  return [`<!-- ${name}: written by \`npm test -- --fix matrix\` -->`, `<!-- end of ${name} -->`];
+}
 
 /** How the README says a capability, in the order of its rows. */
 const ROWS: Readonly<Record<string, readonly [label: string, say: (value: never) => string]>> = {
@@ -29,16 +38,18 @@ const ROWS: Readonly<Record<string, readonly [label: string, say: (value: never)
   leasesOutliveConnections: ["Leases outlive their connection", yesNo],
 };
 
-/** The capability matrix in the root README says what the packages export. */
+/** The tables in the root README say what the packages export: the promises with their rules, and the capabilities. */
 export const matrix: Check = {
   name: "matrix",
   needs: ["build"],
   run: async ({ fix }) => {
     const file = join(root, "README.md");
     const readme = await readFile(file, "utf8").catch(() => "");
-    const updated = replaceMatrix(readme, capabilityTable(await exportedCapabilities()));
+    const { promises, rules } = await exportedSuite();
+    const withPromises = replaceTable(readme, "promises", promiseTable(promises, rules));
+    const updated = replaceTable(withPromises, "capabilities", capabilityTable(await exportedCapabilities()));
     if (updated === readme) return passed();
-    if (!fix) throw new CheckFailure("The matrix in README.md is out of date. Run: npm test -- --fix matrix");
+    if (!fix) throw new CheckFailure("A table in README.md is out of date. Run: npm test -- --fix matrix");
     await writeFile(file, updated);
     return passed("", "written");
   },
@@ -55,7 +66,23 @@ async function exportedCapabilities(): Promise<Map<string, Capabilities>> {
   return found;
 }
 
-/** A Markdown table with a column for each package, padded as the formatter does it. */
+/** The promises and the rules of the conformance suite. */
+async function exportedSuite(): Promise<{ promises: Promises; rules: readonly RuleName[] }> {
+  const url = pathToFileURL(join(root, "packages/core/dist/testing/index.js")).href;
+  return (await import(url)) as { promises: Promises; rules: readonly RuleName[] };
+}
+
+/** A row for each promise: how many rules prove it, and in which files they are. */
+export function promiseTable(promises: Promises, rules: readonly RuleName[]): string {
+  const rows = Object.entries(promises).map(([name, text]) => {
+    const own = rules.filter(({ promise }) => promise === name);
+    const files = [...new Set(own.map(({ id }) => id.slice(0, id.indexOf("."))))];
+    return [name, text, String(own.length), files.join(", ")];
+  });
+  return markdownTable([["", "promise", "rules", "in"], ...rows]);
+}
+
+/** A Markdown table with a column for each package. */
 export function capabilityTable(packages: ReadonlyMap<string, Capabilities>): string {
   const unnamed = [...packages.values()].flatMap((each) => Object.keys(each)).filter((key) => !(key in ROWS));
   if (unnamed.length > 0) throw new CheckFailure(`Say what these are in readme-matrix.ts: ${unnamed.join(", ")}`);
@@ -63,7 +90,11 @@ export function capabilityTable(packages: ReadonlyMap<string, Capabilities>): st
     label,
     ...[...packages.values()].map((each) => say(each[key] as never)),
   ]);
-  const header = ["", ...[...packages.keys()].map((name) => `\`${name}\``)];
+  return markdownTable([["", ...[...packages.keys()].map((name) => `\`${name}\``)], ...rows]);
+}
+
+/** A table of these rows, the first of them its header, padded as the formatter does it. */
+function markdownTable([header = [], ...rows]: readonly (readonly string[])[]): string {
   const widths = header.map((_, column) => Math.max(3, ...[header, ...rows].map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
@@ -71,11 +102,12 @@ export function capabilityTable(packages: ReadonlyMap<string, Capabilities>): st
 }
 
 /** The README with the table between its markers. */
-export function replaceMatrix(readme: string, table: string): string {
-  const start = readme.indexOf(START);
-  const end = readme.indexOf(END);
-  if (start < 0 || end < start) throw new CheckFailure(`README.md needs these two lines:\n${START}\n${END}`);
-  return `${readme.slice(0, start + START.length)}\n\n${table}\n\n${readme.slice(end)}`;
+export function replaceTable(readme: string, name: string, table: string): string {
+  const [first, last] = markers(name);
+  const start = readme.indexOf(first);
+  const end = readme.indexOf(last);
+  if (start < 0 || end < start) throw new CheckFailure(`README.md needs these two lines:\n${first}\n${last}`);
+  return `${readme.slice(0, start + first.length)}\n\n${table}\n\n${readme.slice(end)}`;
 }
 
 function bytes(value: number): string {

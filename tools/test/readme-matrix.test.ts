@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { capabilityTable, replaceMatrix } from "../check/readme-matrix.ts";
+import { capabilityTable, promiseTable, replaceTable } from "../check/readme-matrix.ts";
 
 const START = "<!-- capabilities: written by `npm test -- --fix matrix` -->";
 const END = "<!-- end of capabilities -->";
@@ -42,9 +42,20 @@ it("refuses a capability that has no name yet", () => {
 
 it("writes between the markers and nowhere else", () => {
   const readme = `before\n${START}\nold\n${END}\nafter\n`;
-  expect(replaceMatrix(readme, "new")).toBe(`before\n${START}\n\nnew\n\n${END}\nafter\n`);
+  expect(replaceTable(readme, "capabilities", "new")).toBe(`before\n${START}\n\nnew\n\n${END}\nafter\n`);
 });
 
 it("asks for the markers when they are missing", () => {
-  expect(() => replaceMatrix("# Title\n", "new")).toThrow(START);
+  expect(() => replaceTable("# Title\n", "capabilities", "new")).toThrow(START);
+});
+
+it("counts the rules of a promise, and names their files once", () => {
+  const rules = [
+    { id: "put.a", promise: "P1" },
+    { id: "put.b", promise: "P1" },
+    { id: "take.c", promise: "P1" },
+  ];
+  const table = promiseTable({ P1: "kept", P2: "unproven" }, rules);
+  expect(table).toMatch(/\| P1 +\| kept +\| 3 +\| put, take \|/);
+  expect(table).toMatch(/\| P2 +\| unproven +\| 0 +\|/);
 });

@@ -14,3 +14,4 @@ export { ReferenceStore } from "./reference/store.ts";
 export type { Needs, PromiseName, Rule, RuleContext } from "./rule.ts";
 export { rules } from "./rules/index.ts";
 export { skewed } from "./skewed-clock.ts";
+export { promises } from "./promises.ts";
