@@ -229,8 +229,10 @@ export class Tidier {
     }
   }
 
+  /** What emptied the segment may still be on its way: the file goes when that is on disk, or else never. */
   async #remove(segment: number, whole: boolean): Promise<void> {
     const { layout, log, files, damage } = this.#parts;
+    await log.barrier();
     await log.sync();
     await files.drop(segment);
     const path = layout.segment(segment);
