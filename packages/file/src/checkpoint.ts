@@ -183,19 +183,26 @@ function writeAnswers(frames: FrameWriter, queue: QueueState): void {
   frames.end();
 }
 
-/** What the checkpoint of a folder knows, or `undefined` when there is none that can be used with these segments. */
+/**
+ * What the checkpoint of a folder knows, or `undefined` when there is none that can be used with these segments. Such a one is removed:
+ * the log may have lost its end without a sync, and once it has grown past the place again, nobody could tell that it is not the same log.
+ */
 export async function loadCheckpoint(layout: Layout, salt: number): Promise<Loaded | undefined> {
   const bytes = await readFile(layout.checkpoint).catch(() => undefined);
-  if (bytes === undefined || bytes.toString("latin1", 0, CHECKPOINT_MAGIC.length) !== CHECKPOINT_MAGIC) {
-    return undefined;
-  }
+  if (bytes === undefined) return undefined;
   const loaded = await new Loader(bytes, segmentSeed(salt, SEGMENT)).load().catch(() => undefined);
-  if (loaded === undefined) return undefined;
-  const size = await fs.promises.stat(layout.segment(loaded.segment)).then(
+  if (loaded !== undefined && (await sizeOf(layout.segment(loaded.segment))) >= loaded.offset) return loaded;
+  await fs.promises.rm(layout.checkpoint, { force: true });
+  await syncFolder(layout.folder);
+  return undefined;
+}
+
+/** -1: there is no such file. */
+async function sizeOf(path: string): Promise<number> {
+  return fs.promises.stat(path).then(
     (stat) => stat.size,
     () => -1,
   );
-  return size >= loaded.offset ? loaded : undefined;
 }
 
 class Loader {
@@ -211,6 +218,7 @@ class Loader {
 
   async load(): Promise<Loaded | undefined> {
     const cursor = this.#cursor;
+    if (this.#bytes.toString("latin1", 0, CHECKPOINT_MAGIC.length) !== CHECKPOINT_MAGIC) return undefined;
     for (let at = CHECKPOINT_MAGIC.length; cursor.check(at) === "frame"; at = cursor.end) {
       if (cursor.type === END) return this.#start && { ...this.#start, knowledge: this.#knowledge };
       this.#frame(new ByteReader(this.#bytes, cursor.bodyStart, cursor.end), cursor.type);

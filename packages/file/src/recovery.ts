@@ -213,16 +213,26 @@ export class Recovery {
   }
 }
 
-/** Remove what a crash left of a segment that was just being started: a file that ends inside its header. */
+/**
+ * Remove what a crash left of a segment that was just being started: a file that ends inside its header, or has a size but no content
+ * yet, since a power failure may keep the one without the other.
+ */
 export async function dropUnstarted(layout: Layout, segments: number[], damage: Damage): Promise<void> {
   const last = segments.at(-1);
   if (last === undefined) return;
-  const bytes = await readFile(layout.segment(last), SEGMENT_HEADER);
-  if (bytes.length === SEGMENT_HEADER) return;
+  let bytes = await readFile(layout.segment(last), SEGMENT_HEADER);
+  if (bytes.length === SEGMENT_HEADER) {
+    if (!isBlank(bytes)) return;
+    bytes = await readFile(layout.segment(last));
+    if (!isBlank(bytes)) return;
+  }
   segments.pop();
-  const begun =
-    SEGMENT_MAGIC.startsWith(bytes.toString("latin1", 0, SEGMENT_MAGIC.length)) || bytes.every((byte) => byte === 0);
+  const begun = SEGMENT_MAGIC.startsWith(bytes.toString("latin1", 0, SEGMENT_MAGIC.length)) || isBlank(bytes);
   if (!begun) await damage.putAside({ segment: last, offset: 0 }, bytes, "a segment ended inside its header");
   await fs.promises.rm(layout.segment(last));
   await syncFolder(layout.folder);
+}
+
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
 }

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@pq/core/backend";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { folder, job, numberOf, TestQueue } from "./support.ts";
+import { folder, job, numberOf, range, TestQueue } from "./support.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -55,5 +55,63 @@ describe("a disk that cannot be written", () => {
     await queue.open();
     failing("write", "EIO");
     await expect(queue.take()).rejects.toThrow("EIO");
+  });
+});
+
+describe("a settlement that cannot be written", () => {
+  it("leaves its job, although the segment would be empty without", async () => {
+    await using tmp = await folder();
+    await using queue = await TestQueue.open({ path: tmp.path, segmentBytes: 64 * 1024 });
+    for (const n of range(0, 6)) await queue.put(job(n, Buffer.alloc(66_000)));
+    const [first] = await queue.take();
+    const write = fs.write.bind(fs) as (...args: unknown[]) => void;
+    const started: (() => void)[] = [];
+    vi.spyOn(fs, "write").mockImplementation((...args: unknown[]) => {
+      if (started.length === 0) started.push(() => write(...args));
+      else started.push(() => (args.at(-1) as Callback)(systemError("EIO")));
+    });
+    const put = queue.put(job(10));
+    await expect.poll(() => started.length).toBe(1);
+    const ack = queue.ack(first!);
+    started[0]?.();
+    await put;
+    await expect.poll(() => started.length).toBeGreaterThan(1);
+    for (let turn = 0; turn < 1000; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(fs.readdirSync(tmp.path)).toContain("000000000001.log");
+    for (const go of started.slice(1)) go();
+    await expect(ack).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });
+    vi.restoreAllMocks();
+    await queue.backend.crash();
+    await queue.open();
+    expect((await queue.backend.read({ queue: "q", ids: [first!.id] })).jobs).toHaveLength(1);
+  });
+});
+
+describe("a power failure", () => {
+  it("may leave the first segment with a size and no content: nothing was accepted yet", async () => {
+    await using tmp = await folder();
+    fs.writeFileSync(join(tmp.path, "000000000001.log"), Buffer.alloc(150));
+    await using queue = await TestQueue.open({ path: tmp.path });
+    await queue.put(job(1));
+    await queue.backend.crash();
+    await queue.open();
+    expect(await queue.ready()).toEqual([1]);
+  });
+
+  it("that took the end of an unsynced log takes the checkpoint of it too, before the log grows again", async () => {
+    await using tmp = await folder();
+    await using queue = await TestQueue.open({ path: tmp.path, durability: "process" });
+    const log = join(tmp.path, "000000000001.log");
+    await queue.put(job(0));
+    const { size } = fs.statSync(log);
+    for (const n of range(1, 10)) await queue.put(job(n));
+    await queue.close();
+    fs.truncateSync(log, size);
+    await queue.open();
+    for (const n of range(20, 40)) await queue.put(job(n));
+    await queue.backend.crash();
+    await queue.open();
+    expect(await queue.ready()).toEqual([0, ...range(20, 40)]);
+    expect(queue.events).toEqual([]);
   });
 });
