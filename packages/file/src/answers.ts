@@ -74,7 +74,7 @@ export class Answers {
 
 /** The jobs that recent takes leased, by request. */
 export class Takes {
-  readonly #slots = new Map<RequestId, readonly number[]>();
+  readonly #slots = new Map<RequestId, number[]>();
 
   /** The slots; whether they are still leased by the request is for the caller to see. */
   find(request: RequestId): readonly number[] {
@@ -88,10 +88,12 @@ export class Takes {
 
   /** One more slot of a request. */
   add(request: RequestId, slot: number): void {
-    this.remember(request, [...this.find(request), slot]);
+    const known = this.#slots.get(request);
+    if (known === undefined) this.remember(request, [slot]);
+    else known.push(slot);
   }
 
-  remember(request: RequestId, slots: readonly number[]): void {
+  remember(request: RequestId, slots: number[]): void {
     this.#slots.set(request, slots);
     if (this.#slots.size <= REPEAT_WINDOW.calls) return;
     for (const oldest of this.#slots.keys()) {

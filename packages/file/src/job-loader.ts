@@ -54,7 +54,9 @@ export class JobLoader {
       queue.remove(slot);
     });
     const what = "the record of a job was damaged; the job was put aside";
-    await Promise.all([written, this.#parts.damage.putAside(place, bytes, what, queue.name)]);
+    const both = [written, this.#parts.damage.putAside(place, bytes, what, queue.name)];
+    await Promise.allSettled(both);
+    await Promise.all(both);
   }
 
   #tellUnreadable({ name }: QueueState, { segment, offset }: LogPlace): void {

@@ -4,7 +4,7 @@
  * Each refused put tries to get the reserve back; when that succeeds, the disk has room again.
  */
 import fs from "node:fs";
-import { isFull } from "./errors.ts";
+import { isFull, unavailable } from "./errors.ts";
 import { syncFolder, writeNewFile } from "./files.ts";
 import type { Layout } from "./layout.ts";
 
@@ -38,7 +38,7 @@ export class Reserve {
     await syncFolder(this.#layout.folder);
   }
 
-  /** Take the space again, unless it is still taken. `false`: the disk is full. Other errors reject. */
+  /** Take the space again, unless it is still taken. `false`: the disk is full. Other errors reject as `UNAVAILABLE`. */
   async restore(): Promise<boolean> {
     this.#restoring ??= this.#restore().finally(() => {
       this.#restoring = undefined;
@@ -60,7 +60,7 @@ export class Reserve {
       this.#left = this.#size;
       return true;
     } catch (error) {
-      if (!isFull(error)) throw error;
+      if (!isFull(error)) throw unavailable("the reserve could not be written", error);
       await fs.promises.rm(reserve, { force: true });
       return false;
     }

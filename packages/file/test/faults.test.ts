@@ -3,7 +3,8 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@pq/core/backend";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { folder, job, numberOf, range, TestQueue } from "./support.ts";
+import { Takes } from "../src/answers.ts";
+import { folder, job, numberOf, range, TestQueue, testRequest } from "./support.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -113,5 +114,34 @@ describe("a power failure", () => {
     await queue.open();
     expect(await queue.ready()).toEqual([0, ...range(20, 40)]);
     expect(queue.events).toEqual([]);
+  });
+});
+
+describe("a disk that is full, then broken", () => {
+  it("tells it as an error of ours", async () => {
+    await using tmp = await folder();
+    await using queue = await TestQueue.open({ path: tmp.path, reserveBytes: 1 });
+    const write = vi.spyOn(fs, "write").mockImplementationOnce((...args: unknown[]) => {
+      (args.at(-1) as Callback)(systemError("ENOSPC"));
+    });
+    await expect(queue.put(job(1))).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: "the disk is full (ENOSPC)",
+    });
+    write.mockRestore();
+    fs.rmSync(join(tmp.path, "reserve"), { force: true });
+    failing("write", "EIO");
+    await expect(queue.put(job(2))).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  });
+});
+
+describe("a checkpoint with many leases of one take", () => {
+  it("is read without copying them for each", () => {
+    const takes = new Takes();
+    takes.add(testRequest(1), 5);
+    const slots = takes.find(testRequest(1));
+    takes.add(testRequest(1), 6);
+    expect(takes.find(testRequest(1))).toBe(slots);
+    expect(slots).toEqual([5, 6]);
   });
 });
