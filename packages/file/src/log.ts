@@ -243,6 +243,7 @@ export class Log {
 
   #wrote(group: Group, bytes: Buffer, base: number): void {
     this.#written += bytes.length;
+    if (this.#full) this.#options.reserve.spend(bytes.length);
     this.tail.add(this.#segment, base, bytes);
     group.done(this.#segment, base);
   }
@@ -253,14 +254,20 @@ export class Log {
    */
   async #commitFull(group: Group, file: SegmentWriter, cause: unknown): Promise<void> {
     this.#full = true;
+    try {
+      // First, and on disk: a put that is told "not applied" must not come back after a crash.
+      await file.trim();
+      if (this.#options.durable) await file.syncAll();
+    } catch (second) {
+      this.#giveUp(group, second);
+      return;
+    }
     const error = unavailable("the disk is full", cause);
     const kept = group.shed(error);
     const gathering = this.#gathering?.shed(error);
     this.#gathering = gathering?.isEmpty === true ? undefined : gathering;
     try {
-      await file.trim();
       if (!kept.isEmpty) await this.#options.reserve.release();
-      this.#options.reserve.spend(kept.frames.length);
       await this.#write(kept);
       this.#projected = this.size;
     } catch (second) {

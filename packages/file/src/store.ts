@@ -211,7 +211,9 @@ export class Store {
 
   /** Make all changes that are due, in slices. `false`: some are left after `slices` of them. */
   async #caughtUp(queue: QueueState, slices = Infinity): Promise<boolean> {
-    const { clock } = this.#parts;
+    const { clock, log } = this.#parts;
+    // Consumers too find out that the disk has room again: there may be nobody who puts.
+    if (!log.hasReserve(RESERVE_PER_CALL)) await log.recoverSpace();
     for (let left = slices; left > 0; left--) {
       let done = false;
       this.#step(queue, () => {

@@ -2,6 +2,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { join } from "node:path";
+import { newRequestId } from "@pq/core/backend";
 import { afterAll, describe, expect, it } from "vitest";
 import { compileChild } from "./compiled.ts";
 import { folder, job, jobs, numberOf, TestQueue } from "./support.ts";
@@ -79,6 +80,34 @@ describe.skipIf(!isRoot)("a full disk (needs root on Linux, to mount a small one
     expect(await queue.drain()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     await queue.put(job(200));
     expect(await queue.drain()).toEqual([200]);
+  });
+
+  it("refuses consumers when the reserve is used up too, breaks nothing, and lets them go on when there is room", async () => {
+    await using disk = await smallDisk("2m");
+    const ballast = join(disk.path, "ballast");
+    fs.writeFileSync(ballast, Buffer.alloc(600_000));
+    await using queue = await TestQueue.open({ path: join(disk.path, "store"), reserveBytes: 128 * 1024 });
+    const { accepted } = await fill(queue, 0);
+    const [held] = await queue.take();
+    if (held === undefined) throw new Error("a take gave nothing");
+    const progress = Buffer.alloc(4000);
+    const touch = (): Promise<readonly boolean[]> =>
+      queue.backend.touch({
+        request: newRequestId(),
+        queue: "q",
+        items: [{ id: held.id, fence: held.fence, lease: 60_000, progress }],
+      });
+    const useUp = async (): Promise<void> => {
+      for (let n = 0; n < 1000; n++) await touch();
+    };
+    await expect(useUp()).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: "the disk is full, and the reserve is used up",
+    });
+    fs.rmSync(ballast);
+    expect(await touch()).toEqual([true]);
+    await queue.ack(held);
+    expect(await queue.drain()).toEqual(accepted.slice(1));
   });
 });
 
