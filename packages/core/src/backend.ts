@@ -14,6 +14,7 @@
  *   counts, lists and order may be behind until later calls have worked off the rest.
  * - **Repetition.** `request` names the call. Core repeats a call whose reply was lost with the same `request`; within
  *   `capabilities.repeatWindow` the store answers as it did the first time and changes nothing.
+ *   After a restart of the store, a call that had changed nothing may be answered anew.
  * - **Errors.** Reject with `PqError` and nothing else: `UNAVAILABLE` when the call was certainly not applied,
  *   `OUTCOME_UNKNOWN` when it may have been. Do not retry; the guard does. After `close()`, reject with `CLOSED`.
  * - **Time.** A call never waits for jobs (only `wait` does). Settle by your own deadline when the client library does not;

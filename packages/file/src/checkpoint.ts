@@ -101,7 +101,7 @@ export class Checkpointer {
     const { frames } = output;
     const { segment, size, group } = this.#log;
     frames.begin(START, FIRST);
-    for (const value of [segment, size, group, this.#knowledge.epoch]) frames.out.f64(value);
+    for (const value of [segment, size, group, this.#knowledge.fences.epoch]) frames.out.f64(value);
     frames.end();
     const queues = [...this.#knowledge.queues.values()];
     for (const queue of queues) writeQueue(queue, frames);
@@ -230,7 +230,7 @@ class Loader {
   #frame(input: ByteReader, type: number): void {
     if (type === START) {
       this.#start = { segment: input.f64(), offset: input.f64(), group: input.f64() };
-      this.#knowledge.epoch = input.f64();
+      this.#knowledge.fences.seenEpoch(input.f64());
       return;
     }
     const number = input.u32();

@@ -24,9 +24,6 @@ export const HEADER_COPY = 32;
 export const SEGMENT_MAGIC = "@pq/log\n";
 export const CHECKPOINT_MAGIC = "@pq/cp1\n";
 
-/** The numbers of the queues and epochs that a fence is made of: `epoch * FENCES_PER_EPOCH + counter`. */
-export const FENCES_PER_EPOCH: number = 2 ** 33;
-
 const SEGMENT_NAME = /^(\d{12})\.log$/;
 
 /** The files of one folder. */

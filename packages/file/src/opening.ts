@@ -51,7 +51,7 @@ async function openLocked(
   const durable = options.durability === "disk";
   const reserve = new Reserve(layout, options.reserveBytes);
   const catalog = (frames: FrameWriter): void => {
-    writeEpoch(knowledge.epoch, frames);
+    writeEpoch(knowledge.fences.epoch, frames);
     for (const queue of knowledge.queues.values()) writeQueue(queue, frames);
   };
   const log = new Log({ layout, durable, segmentBytes: options.segmentBytes, salt, reserve, catalog }, recovered.end);
@@ -109,10 +109,10 @@ export async function recover(
 
 /** Make a new epoch last before anything else happens, and say what recovery dropped. */
 async function beginEpoch(log: Log, knowledge: Knowledge, { dropped }: Recovered): Promise<void> {
-  knowledge.epoch++;
+  knowledge.fences.begin();
   await new Promise<void>((resolve, reject) => {
     log.append({ done: () => resolve(), failed: reject }, (frames) => {
-      writeEpoch(knowledge.epoch, frames);
+      writeEpoch(knowledge.fences.epoch, frames);
       for (const { bytes, start, end } of dropped) {
         const job = readJob(new ByteReader(bytes, start, end));
         writeDrop(knowledge.queue(job.name), [job.words], job.createdAt, frames);

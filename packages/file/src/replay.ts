@@ -7,7 +7,7 @@ import { replaySettle } from "./calls/settle.ts";
 import { replayTake } from "./calls/take.ts";
 import { replayTouch } from "./calls/touch.ts";
 import { readJob } from "./job-record.ts";
-import { FENCES_PER_EPOCH } from "./layout.ts";
+import { Fences } from "./fences.ts";
 import { QueueState } from "./queue-state.ts";
 import { CONTROL, DROP, EPOCH, JOB, LEASE, PUT, QUEUE, SETTLE, TOUCH } from "./records.ts";
 import { Usage } from "./usage.ts";
@@ -27,8 +27,7 @@ export interface FoundFrame {
 export class Knowledge {
   readonly usage: Usage = new Usage();
   readonly queues: Map<string, QueueState> = new Map<string, QueueState>();
-  /** Raised and made durable at each opening. */
-  epoch = 0;
+  readonly fences: Fences = new Fences();
   readonly #numbers = new Map<number, QueueState>();
   #lastNumber = 0;
 
@@ -49,7 +48,7 @@ export class Knowledge {
   replay(frame: FoundFrame): void {
     const input = new ByteReader(frame.bytes, frame.start, frame.end);
     if (frame.type === EPOCH) {
-      this.epoch = Math.max(this.epoch, input.f64());
+      this.fences.seenEpoch(input.f64());
       return;
     }
     const number = input.u32();
@@ -77,7 +76,7 @@ export class Knowledge {
         replayPut(queue, now, input);
         break;
       case LEASE:
-        this.epoch = Math.max(this.epoch, Math.floor(replayTake(queue, now, input) / FENCES_PER_EPOCH));
+        this.fences.seen(replayTake(queue, now, input));
         break;
       case SETTLE:
         replaySettle(queue, now, input);

@@ -19,7 +19,6 @@ import { touch } from "./calls/touch.ts";
 import type { Damage } from "./damage.ts";
 import { unavailable } from "./errors.ts";
 import type { FrameWriter } from "./frame.ts";
-import { FENCES_PER_EPOCH } from "./layout.ts";
 import { JobLoader } from "./job-loader.ts";
 import { page, slotsOfIds } from "./listing.ts";
 import type { Log } from "./log.ts";
@@ -54,7 +53,6 @@ export class Store {
   readonly #parts: StoreParts;
   readonly #waiters = new Map<QueueState, Waiters>();
   readonly #loader: JobLoader;
-  #fences = 0;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
@@ -102,7 +100,7 @@ export class Store {
       }
       this.#needReserve();
       const now = this.#parts.clock.now();
-      const slots = take(queue, params, now, () => this.#nextFence());
+      const slots = take(queue, params, now, () => this.#parts.knowledge.fences.next());
       if (slots.length === 0) return [];
       const views = slots.map((slot) => deliveredView(queue, slot));
       const written = this.#write(
@@ -203,10 +201,6 @@ export class Store {
 
   #queue(name: string): QueueState {
     return this.#parts.knowledge.queue(name);
-  }
-
-  #nextFence(): number {
-    return this.#parts.knowledge.epoch * FENCES_PER_EPOCH + ++this.#fences;
   }
 
   /** Make all changes that are due, in slices. `false`: some are left after `slices` of them. */

@@ -2,8 +2,7 @@
  * Take: the first of the jobs that may be given out are leased at once, and a LEASE record says so. Their attempts
  * count from the moment that record is written, so a crash of the holder counts.
  *
- * Fences grow also when the last LEASE records were lost with the machine: each opening of the store raises the epoch, on disk
- * before anything else, and a fence is the epoch and a counter.
+ * Fences grow also when the last LEASE records were lost with the machine: see `fences.ts`.
  */
 import type { RequestId, TakeParams } from "@pq/core/backend";
 import type { ByteReader } from "../bytes.ts";

@@ -17,6 +17,8 @@ import { show } from "./show.ts";
 interface EarlierCall {
   readonly at: number;
   readonly repeat: () => Promise<void>;
+  /** A put that found no room changed nothing, so a restart may forget it. */
+  refused: boolean;
 }
 
 /** What every call that changes something begins with. */
@@ -35,7 +37,7 @@ export class ModelRun {
   readonly #sides: Sides;
   readonly #ledger: Ledger;
   readonly #compared: Comparison;
-  readonly #calls: EarlierCall[] = [];
+  #calls: EarlierCall[] = [];
   /** What counters lost by crashes. */
   #lost: Partial<Counters> = {};
 
@@ -135,8 +137,11 @@ export class ModelRun {
   /** Make a call that may be repeated later, and compare the answers as they are. */
   async #change(name: string, params: object, call: Call<unknown>): Promise<void> {
     const run = (label: string): Promise<void> =>
-      this.#compared.both(label, params, call, (model, store) => this.#compared.expect(model, store));
-    this.#remember(() => run(`${name} again`));
+      this.#compared.both(label, params, call, (model, store) => {
+        this.#compared.expect(model, store);
+        earlier.refused = isRefused(model);
+      });
+    const earlier = this.#remember(() => run(`${name} again`));
     await run(name);
   }
 
@@ -180,8 +185,10 @@ export class ModelRun {
     );
   }
 
-  #remember(repeat: () => Promise<void>): void {
-    this.#calls.push({ at: this.#sides.pace.clock.now(), repeat });
+  #remember(repeat: () => Promise<void>): EarlierCall {
+    const call = { at: this.#sides.pace.clock.now(), repeat, refused: false };
+    this.#calls.push(call);
+    return call;
   }
 
   async #repeat(back: number): Promise<void> {
@@ -240,6 +247,7 @@ export class ModelRun {
   async #restart(): Promise<void> {
     this.#compared.note("restart");
     await this.#sides.restart();
+    this.#calls = this.#calls.filter(({ refused }) => !refused);
     this.#compared.mayReject = true;
     const stats = (backend: Backend): Promise<QueueStats> => backend.stats(this.#sides.queue);
     await this.#compared.both("stats", {}, stats, (model, store) => {
@@ -255,6 +263,13 @@ export class ModelRun {
   #base(): Base {
     return { request: newRequestId(), queue: this.#sides.queue };
   }
+}
+
+/** Is this the answer to a put none of whose jobs found room? */
+function isRefused(answer: unknown): boolean {
+  const isFull = (one: unknown): boolean =>
+    typeof one === "object" && one !== null && "status" in one && one.status === "full";
+  return Array.isArray(answer) && answer.length > 0 && answer.every(isFull);
 }
 
 function mapCounters(counters: Counters, change: (name: keyof Counters, count: number) => number): Counters {
