@@ -96,12 +96,13 @@ export class QueueState {
     return moments.length === 0 ? null : Math.min(...moments);
   }
 
-  /** The jobs that this request leased and still holds. */
+  /** The jobs that this request leased and still holds, in the order in which they were given. A checkpoint keeps them in another. */
   heldBy(request: RequestId): number[] {
     const { jobs } = this;
     return this.takes
       .find(request)
-      .filter((slot) => jobs.table.state(slot) === LEASED && jobs.extra(slot).leasedBy === request);
+      .filter((slot) => jobs.table.state(slot) === LEASED && jobs.extra(slot).leasedBy === request)
+      .toSorted((a, b) => jobs.extra(a).fence - jobs.extra(b).fence);
   }
 
   // ---- positions --------------------------------------------------------------------------------------------------
