@@ -12,7 +12,7 @@ const PAYLOAD = Buffer.alloc(100, "x");
 /** The comparisons of this file. */
 export async function batcher(): Promise<readonly Comparison[]> {
   return [
-    await onFile("100 puts in flight, file, durability disk", 20_000, (backend) => ({
+    await onFile("100 puts in flight, file, durability disk", 4_000, (backend) => ({
       a: putsThroughQueue("coalesced by the queue", backend, 100),
       b: putsThroughQueue("a call for each job", oneJobACall(backend), 100),
     })),
