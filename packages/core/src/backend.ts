@@ -164,7 +164,7 @@ export interface ReadResult {
 
 /** Parameters of `control`. */
 export type ControlParams = { readonly request: RequestId; readonly queue: string } & (
-  | /** Make the `limit` longest buried jobs ready: at the end of their priority, with fresh attempts. */ {
+  | /** Make the `limit` longest buried jobs ready: at the end of their priority, with fresh attempts. May be done in bounded steps, the longest buried first. */ {
       readonly type: "kick";
       readonly limit: number;
     }

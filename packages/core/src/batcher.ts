@@ -114,10 +114,10 @@ export class Batcher<Item, Answer> {
     let count = 0;
     for (const { item } of this.#waiting) {
       if (item === undefined) break;
-      const id = this.#options.idOf(item);
       bytes += this.#options.bytesOf(item);
-      if (count > 0 && (bytes > this.#options.maxBytes || ids.has(id))) break;
-      ids.add(id);
+      if (count > 0 && bytes > this.#options.maxBytes) break;
+      // One that is there already does not make the set larger.
+      if (ids.add(this.#options.idOf(item)).size === count) break;
       if (++count === this.#options.maxItems) break;
     }
     // None: a call of its own stands first.

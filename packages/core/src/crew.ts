@@ -39,6 +39,12 @@ export interface CrewParts<Out> {
   readonly errors: ErrorReporter;
 }
 
+/** Somebody who waits for a change. */
+interface Waiter {
+  readonly holds: () => boolean;
+  readonly resolve: () => void;
+}
+
 /** Runs handlers in slots. */
 export class Crew<Out> {
   readonly #parts: CrewParts<Out>;
@@ -48,14 +54,12 @@ export class Crew<Out> {
   readonly #pace: Pace;
   readonly #running = new Map<Lease, Job<Out>>();
   readonly #buffer: Job<Out>[] = [];
-  /** So many settlements may be under way: enough to batch them, few enough to be slowed down by a slow store. */
-  readonly #mostSettling: number;
   #settling = 0;
   #done = 0;
   #stopped = false;
   #lastFree: number;
   #bufferTimer: Timer | undefined;
-  readonly #waiting: (() => void)[] = [];
+  #waiting: Waiter[] = [];
 
   constructor(parts: CrewParts<Out>) {
     const { concurrency, prefetch } = parts.settings;
@@ -67,7 +71,6 @@ export class Crew<Out> {
       lost: (lease, reason) => this.#lost(lease, reason),
     };
     this.#pace = new Pace(concurrency, prefetch);
-    this.#mostSettling = 2 * concurrency + 16;
     this.#lastFree = this.#clock.monotonic();
   }
 
@@ -89,11 +92,18 @@ export class Crew<Out> {
     return this.#done;
   }
 
-  /** How many jobs to take now. */
+  /** How many jobs to take now: none while half of those that were taken ahead are left, so that takes are few, and under way while handlers work. */
   get room(): number {
-    if (this.#stopped || this.#settling >= this.#mostSettling) return 0;
-    const wanted = this.#parts.settings.concurrency + this.#pace.ahead;
+    const { ahead } = this.#pace;
+    if (this.#stopped || this.#buffer.length > ahead / 2 || this.#settling >= this.#mostSettling) return 0;
+    const wanted = this.#parts.settings.concurrency + ahead;
     return Math.min(MOST_TAKEN, wanted - this.#running.size - this.#buffer.length);
+  }
+
+  /** So many settlements may be under way: enough to batch them, few enough to be slowed down by a slow store. */
+  get #mostSettling(): number {
+    const { concurrency } = this.#parts.settings;
+    return concurrency + Math.max(concurrency, this.#pace.ahead) + 16;
   }
 
   /** For how many ms no slot has been free. */
@@ -112,13 +122,13 @@ export class Crew<Out> {
   /** Start nothing more, until `go`. */
   stop(): void {
     this.#stopped = true;
-    this.notify();
+    this.#notify();
   }
 
   go(): void {
     this.#stopped = false;
     this.#start();
-    this.notify();
+    this.#notify();
   }
 
   /** Give back what was not started. Resolves with how many the store has taken back. */
@@ -135,15 +145,24 @@ export class Crew<Out> {
     }
   }
 
-  /** Resolves at the next change of what is running, settling or buffered. */
-  changed(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  /** Resolves when this holds after a change of what is running, settling or buffered. */
+  until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      if (holds()) resolve();
+      else this.#waiting.push({ holds, resolve });
+    });
   }
 
   /** Let those who wait for a change look. */
-  notify(): void {
-    if (this.#waiting.length === 0) return;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+  #notify(): void {
+    // Mostly nobody goes: this is looked at with every job.
+    if (!this.#waiting.some(({ holds }) => holds())) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const waiter of waiting) {
+      if (waiter.holds()) waiter.resolve();
+      else this.#waiting.push(waiter);
+    }
   }
 
   #start(): void {
@@ -173,13 +192,13 @@ export class Crew<Out> {
     this.#pace.ended(ms);
     if (end.type === "timeout") this.#watchOverrun(job, end.end);
     this.#start();
-    this.notify();
+    this.#notify();
     const result = await settleAfter(job, end, settings.backoff);
     this.#keeper.drop(lease);
     this.#settling--;
     this.#announce(job, result, { end, ms });
     this.#start();
-    this.notify();
+    this.#notify();
     if (this.inHand + this.#buffer.length === 0 && events.has("idle")) events.emit("idle", undefined);
   }
 

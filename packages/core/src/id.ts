@@ -1,20 +1,20 @@
 /** The only file that draws random bits: ids of jobs and calls, and the jitter of backoff. */
-import { randomBytes, randomFillSync } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { systemClock } from "./clock.ts";
 import type { JobId, RequestId } from "./job.ts";
 
 const POOL_SIZE = 4096;
-const pool = Buffer.allocUnsafe(POOL_SIZE);
-let poolUsed = POOL_SIZE;
+let pool = "";
+let poolUsed = 0;
 
-/** `size` random bytes out of a pool, since one system call for each id would cost more than the id. Valid until the next call. */
-function draw(size: number): Buffer {
-  if (poolUsed + size > POOL_SIZE) {
-    randomFillSync(pool);
+/** So many random hexadecimal digits out of a pool: to ask the system, and to make text of bytes, for each id would cost more than the id. */
+function draw(count: number): string {
+  if (poolUsed + count > pool.length) {
+    pool = randomBytes(POOL_SIZE).toString("hex");
     poolUsed = 0;
   }
-  poolUsed += size;
-  return pool.subarray(poolUsed - size, poolUsed);
+  poolUsed += count;
+  return pool.slice(poolUsed - count, poolUsed);
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -23,18 +23,26 @@ function formatUuid(hex: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
+/** The moment of the newest job id, and what ids of that moment begin with. */
+let moment = NaN;
+let prefix = "";
+
 /** A new job id: a UUID of version 7 (RFC 9562). Its time part only keeps ids of one moment together; nothing is decided by it. */
 export function newJobId(): JobId {
-  const time = Math.floor(systemClock.now()).toString(16).padStart(12, "0").slice(-12);
-  const random = draw(10);
-  random[0] = 0x70 | (random[0]! & 0x0f);
-  random[2] = 0x80 | (random[2]! & 0x3f);
-  return formatUuid(time + random.toString("hex")) as JobId;
+  const now = Math.floor(systemClock.now());
+  if (now !== moment) {
+    const time = now.toString(16).padStart(12, "0").slice(-12);
+    moment = now;
+    prefix = `${time.slice(0, 8)}-${time.slice(8)}-7`;
+  }
+  const digits = draw(19);
+  const variant = "89ab"[Number.parseInt(digits[0]!, 16) & 3];
+  return `${prefix}${digits.slice(1, 4)}-${variant}${digits.slice(4, 7)}-${digits.slice(7)}` as JobId;
 }
 
 /** A new request id: 32 random hexadecimal characters. */
 export function newRequestId(): RequestId {
-  return draw(16).toString("hex") as RequestId;
+  return draw(32) as RequestId;
 }
 
 /** A number in [0, 1), for jitter; not for secrets. */

@@ -9,7 +9,7 @@
 import type { SettleOutcome } from "./backend.ts";
 import type { Backoff, BackoffFunction } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
-import { isPqError } from "./errors.ts";
+import { isPqError, PqError } from "./errors.ts";
 import { type Job, jobInside } from "./leased-job.ts";
 import type { Handler } from "./worker-types.ts";
 
@@ -81,6 +81,7 @@ export async function settleAfter<Out>(
   const own = inside.settling(job);
   try {
     if (own !== undefined) return endOf(inside.how(job), await own, end);
+    if (end.type === "returned" && gaveUp(inside.how(job))) return { type: "unsettled", error: givenBackInVain(job) };
     if (end.type !== "returned") return endOf("fail", await inside.fail(job, end.error, backoff), end);
     await inside.ack(job, end.value);
     return COMPLETED;
@@ -96,6 +97,16 @@ export async function settleAfter<Out>(
     if (isPqError(error, "UNAVAILABLE") && job.holdsLease()) return settleAfter(job, end, backoff);
     return { type: "unsettled", error };
   }
+}
+
+/** The handler itself wanted something else than an ack, and it was not applied. To return is no ack then: the job comes back with its lease. */
+function gaveUp(how: string | undefined): boolean {
+  return how !== undefined && how !== "ack";
+}
+
+function givenBackInVain(job: Job): PqError {
+  const message = `job ${job.id}: the handler's own call to settle it failed, so it stays leased until its lease ends`;
+  return new PqError("UNAVAILABLE", message);
 }
 
 const COMPLETED: JobEnd = Object.freeze({ type: "completed" });

@@ -175,7 +175,9 @@ export class Job<Out = unknown> implements AsyncDisposable {
     } finally {
       if (kept) keeper.drop(this.#lease);
     }
-    if (this.#state === "held") await this.ack(result);
+    // What `fn` began itself and could not do is not made an ack.
+    const wantsAck = this.#how === undefined || this.#how === "ack";
+    if (this.#state === "held" && wantsAck) await this.ack(result);
     return result;
   }
 

@@ -89,8 +89,8 @@ export class Producer<In> {
     calls.check();
     const { schema } = this.#options;
     const valid = schema === undefined ? undefined : validate(schema, payload);
-    const encode = (): Uint8Array => source.encode(payload, "the payload");
-    return valid instanceof Promise ? valid.then(encode) : encode();
+    if (valid instanceof Promise) return valid.then(() => source.encode(payload, "the payload"));
+    return source.encode(payload, "the payload");
   }
 
   /** Nothing was stored, for want of room: look again until there is some. */

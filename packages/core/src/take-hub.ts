@@ -5,8 +5,8 @@
  *                    --none--> waits here
  *     watch (while anybody waits): wait --resolved, or safety net--> take for those who wait --> hand out in the order of waiting
  *
- * No wake-up is lost: whoever waits has taken before, and `wait` resolves at once while a job is ready, so a job that came in
- * between ends the wait under way or the next. Who goes away takes nothing along: the watch takes for those who are
+ * No wake-up is lost: `wait` resolves at once while a job is ready, so a job that came before it, unseen by any take, ends the wait under
+ * way or the next. So a consumer that waits for ever need not take for nothing first when a take has just emptied the queue. Who goes away takes nothing along: the watch takes for those who are
  * still there, and jobs that nobody wants any more are released.
  */
 import { background } from "./background.ts";
@@ -19,6 +19,9 @@ import type { Delivery, QueueCalls } from "./queue-calls.ts";
 
 /** Take at least so often while somebody waits, whatever the store's `wait` does; in ms, less up to a fifth of jitter. */
 const SAFETY_NET = 5000;
+
+/** A wait that is over sooner says that jobs come as quickly as they are taken, in ms. */
+const BUSY = 1;
 
 /** After wake-ups for nothing, pause 1 ms, doubling up to this; after failures, from 100 ms up to the second; in ms. */
 const LONGEST_LULL = 100;
@@ -43,6 +46,10 @@ export class TakeHub {
   readonly #clock: Clock;
   readonly #waiters = new Set<Waiter>();
   #watching = false;
+  /** The last take gave fewer jobs than it asked for. */
+  #drained = false;
+  /** Jobs come one by one: the last wait was not over at once, or a take after the last jobs was for nothing. */
+  #calm = false;
   #wait: AbortController | undefined;
 
   constructor(calls: QueueCalls) {
@@ -53,8 +60,11 @@ export class TakeHub {
   /** Take up to `limit` jobs; with `wait`, wait for the first. Rejects with the signal's reason; what comes after that is released. */
   async take(limit: number, options: ResolvedTake): Promise<Delivery> {
     const { lease, wait, signal } = options;
+    // Whoever waits for ever loses nothing: `wait` resolves at once when a job is there. Others might be out of time before their take.
+    if (this.#drained && this.#calm && wait === Infinity) return this.#join(limit, options);
     const delivery = await this.#unlessAborted(this.#calls.take(limit, lease), signal);
     options.answered?.();
+    this.#took(limit, delivery);
     if (delivery.jobs.length > 0 || wait === 0) return delivery;
     return this.#join(limit, options);
   }
@@ -70,6 +80,11 @@ export class TakeHub {
       waiter.leave();
       waiter.reject(error);
     }
+  }
+
+  #took(limit: number, { jobs }: Delivery): void {
+    if (this.#drained && jobs.length === 0) this.#calm = true;
+    this.#drained = jobs.length < limit;
   }
 
   #unlessAborted(taking: Promise<Delivery>, signal: AbortSignal | undefined): Promise<Delivery> {
@@ -125,7 +140,9 @@ export class TakeHub {
       if (failures > 0) await this.#pause(Math.min(100 * 2 ** (failures - 1), LONGEST_PAUSE));
       if (this.#waiters.size === 0) break;
       // Others may have been quicker now and then; a store that wakes for nothing, soon and always, must not make this a busy loop.
-      const soon = this.#clock.monotonic() - began < LONGEST_LULL;
+      const waited = this.#clock.monotonic() - began;
+      const soon = waited < LONGEST_LULL;
+      this.#calm = waited > BUSY;
       const found = await this.#serve();
       blanks = found || !soon ? 0 : blanks + 1;
       if (blanks > 2) await this.#pause(Math.min(2 ** (blanks - 3), LONGEST_LULL));
@@ -157,8 +174,10 @@ export class TakeHub {
     const group = [...this.#waiters].filter(({ lease }) => lease === first.lease);
     const wanted = group.reduce((sum, { limit }) => sum + limit, 0);
     try {
-      const { jobs, since } = await this.#calls.take(Math.min(wanted, MOST_JOBS), first.lease);
+      const limit = Math.min(wanted, MOST_JOBS);
+      const { jobs, since } = await this.#calls.take(limit, first.lease);
       for (const { answered } of group) answered?.();
+      this.#drained = jobs.length < limit;
       this.#handOut(jobs, since);
       return jobs.length > 0;
     } catch (error) {

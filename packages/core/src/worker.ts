@@ -145,12 +145,16 @@ export class Worker<Out = unknown> implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const breathe = breather(this.#clock);
-    while (this.#state === "running" || this.#state === "paused") {
+    while (this.#open) {
       const { room } = this.#crew;
       if (room > 0) await this.#take(room);
-      else await this.#crew.changed();
+      else await this.#crew.until(() => this.#crew.room > 0 || !this.#open);
       await breathe();
     }
+  }
+
+  get #open(): boolean {
+    return this.#state === "running" || this.#state === "paused";
   }
 
   async #take(limit: number): Promise<void> {
@@ -184,7 +188,8 @@ export class Worker<Out = unknown> implements AsyncDisposable {
     this.#crew.stop();
     this.#taking.abort(closed);
     const giveBack = this.#crew.returnBuffered().then((count) => (returned = count));
-    await this.#within(timeout, Promise.all([giveBack, this.#loop, this.#settled()]));
+    const settled = this.#crew.until(() => this.#crew.inHand === 0);
+    await this.#within(timeout, Promise.all([giveBack, this.#loop, settled]));
     const finished = this.#crew.done - before;
     const report = { finished, returned, abandoned: inHand - finished + (waiting - returned) };
     this.#crew.abandon(closed);
@@ -192,10 +197,6 @@ export class Worker<Out = unknown> implements AsyncDisposable {
     for (const stop of this.#unlisten) stop();
     this.#events.emit("closed", report);
     return report;
-  }
-
-  async #settled(): Promise<void> {
-    while (this.#crew.inHand > 0 && this.#state === "closing") await this.#crew.changed();
   }
 
   async #within(timeout: number, done: Promise<unknown>): Promise<void> {

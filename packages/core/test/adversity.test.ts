@@ -28,6 +28,41 @@ describe("a worker", () => {
     await queue.close();
   });
 
+  test.each(["release", "requeue", "fail", "bury"] as const)(
+    "does not ack what its handler could not %s, although it swallowed the error and returned",
+    async (how) => {
+      const t = new TestBackend();
+      const queue = t.queue({ deadline: 1000 });
+      await queue.put("x");
+      const worker = queue.work(async (job) => {
+        t.always("settle", unavailable);
+        await job[how](undefined as never).catch(() => undefined);
+        t.always("settle", undefined);
+      });
+      const errors = collect((listener) => worker.on("error", listener));
+      await t.clock.advance(5000);
+      expect(errors).toHaveLength(1);
+      expect(await queue.stats()).toMatchObject({ leased: 1, counters: { ack: 0 } });
+      await queue.close();
+    },
+  );
+
+  test("run() does not ack what its function could not release", async () => {
+    const t = new TestBackend();
+    const queue = t.queue({ deadline: 1000 });
+    await queue.put("x");
+    const job = await queue.take();
+    const running = job?.run(async (same) => {
+      t.always("settle", unavailable);
+      await same.release().catch(() => undefined);
+      t.always("settle", undefined);
+    });
+    await t.clock.advance(5000);
+    await running;
+    expect(await queue.stats()).toMatchObject({ leased: 1, counters: { ack: 0 } });
+    await queue.close();
+  });
+
   test("does not start a job whose lease ran out in the buffer", async () => {
     const t = new TestBackend();
     const queue = t.queue({ lease: "3s" });

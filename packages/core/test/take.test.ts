@@ -215,6 +215,46 @@ describe("a waiting take", () => {
     }
   });
 
+  test("a worker that has emptied the queue waits without looking again, and misses nothing", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue<number>();
+    const seen: number[] = [];
+    // Twice: a worker lets others have their turn now and then, and begins to wait only after that.
+    const rest = async (): Promise<void> => {
+      await t.clock.advance(10);
+      await t.clock.advance(10);
+    };
+    queue.work((job) => void seen.push(job.payload), { concurrency: 2 });
+    await rest();
+    expect([t.count("take"), t.count("wait")]).toEqual([1, 1]);
+    await queue.put(1);
+    await rest();
+    expect([t.count("take"), t.count("wait")]).toEqual([2, 2]);
+    // Put before the wait reaches the store.
+    const gate = new Gate();
+    t.next("wait", { type: "hold", gate: gate.opened });
+    await queue.put(2);
+    await rest();
+    await queue.put(3);
+    gate.open();
+    await rest();
+    expect(seen).toEqual([1, 2, 3]);
+    expect([t.count("take"), t.count("wait")]).toEqual([4, 4]);
+  });
+
+  test("while jobs come as quickly as they are taken, a worker looks before it waits", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue<number>();
+    const gate = new Gate();
+    queue.work(() => gate.opened, { concurrency: 3 });
+    await turns();
+    expect([t.count("take"), t.count("wait")]).toEqual([1, 1]);
+    await queue.put(1);
+    await turns();
+    expect([t.count("take"), t.count("wait")]).toEqual([3, 2]);
+    gate.open();
+  });
+
   test("a wait that fails is only slower", async () => {
     const t = new TestBackend();
     await using queue = t.queue();

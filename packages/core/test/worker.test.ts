@@ -403,6 +403,45 @@ describe("worker", () => {
     expect(await queue.size()).toBe(0);
   });
 
+  test("takes anew when half of what was taken ahead is left, never more than it may hold", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue<number>();
+    await queue.putMany([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const gates: Gate[] = [];
+    const handler = (): Promise<void> => gates[gates.push(new Gate()) - 1]!.opened;
+    const worker = queue.work(handler, { prefetch: 4 });
+    const takes = async (): Promise<number[]> => {
+      gates.at(-1)?.open();
+      await t.clock.advance(10);
+      return t.params<{ limit: number }>("take").map(({ limit }) => limit);
+    };
+    expect(await takes()).toEqual([5]);
+    expect(worker.buffered).toBe(4);
+    expect(await takes()).toEqual([5]);
+    expect(await takes()).toEqual([5, 2]);
+    expect(worker.buffered).toBe(4);
+    worker.pause();
+    gates.at(-1)?.open();
+  });
+
+  test("a store that is slow to settle slows the worker down", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue<number>();
+    await queue.putMany(Array.from({ length: 900 }, (_, n) => n));
+    const gate = new Gate();
+    t.always("settle", { type: "hold", gate: gate.opened });
+    let handled = 0;
+    queue.work(() => void handled++, { concurrency: 10 });
+    await t.clock.advance(100);
+    expect(handled).toBeGreaterThanOrEqual(36);
+    expect(handled).toBeLessThan(400);
+    t.always("settle", undefined);
+    gate.open();
+    await t.clock.advance(100);
+    expect(handled).toBe(900);
+    expect(await queue.size()).toBe(0);
+  });
+
   test("errors that nobody listens for become one process warning", async () => {
     const t = new TestBackend();
     await using queue = t.queue<number>({ deadline: 100 });

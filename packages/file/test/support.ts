@@ -15,6 +15,7 @@ import {
   type Settlement,
   type SettleOutcome,
 } from "@pq/core/backend";
+import { newJob } from "@pq/core/testing";
 import { FileBackend } from "../src/backend.ts";
 import { type FileOptions, resolveOptions } from "../src/options.ts";
 
@@ -52,21 +53,7 @@ export function randomFrom(seed: number): (below: number) => number {
 
 /** A plain job. */
 export function job(n: number, payload: string | Uint8Array = `payload ${n}`, more: Partial<NewJob> = {}): NewJob {
-  return {
-    id: testId(n),
-    payload: Buffer.from(payload),
-    priority: 0,
-    urgent: false,
-    due: null,
-    ttl: null,
-    lease: null,
-    key: null,
-    group: null,
-    maxAttempts: 3,
-    keepResult: null,
-    headers: "",
-    ...more,
-  };
+  return newJob({ id: testId(n), payload, ...more });
 }
 
 /** Jobs with these numbers. */

@@ -3,6 +3,7 @@ export { conformance, runRule, type RunOptions, type TestFramework } from "./con
 export { eventually } from "./eventually.ts";
 export { FaultProxy, type FaultProxyOptions, type FaultProxyStatistics } from "./fault-proxy.ts";
 export type { FaultName, Faults, Harness, TestStore } from "./harness.ts";
+export { type JobFields, newJob } from "./jobs.ts";
 export { ManualClock } from "./manual-clock.ts";
 export { modelTest, type ModelTestOptions, type ModelTestReport } from "./model.ts";
 export type { Arbitrary, CheckResult, FastCheck } from "./model/fast-check.ts";

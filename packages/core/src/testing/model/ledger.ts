@@ -160,15 +160,15 @@ export function newest<T>(items: readonly T[], back: number): T | undefined {
 }
 
 /** Puts jobs that end at the same moment in one order, since a listing by time leaves it open. */
-export function sortEqualTimes(jobs: readonly PlainJob[]): PlainJob[] {
-  const sorted: PlainJob[] = [];
+export function sortEqualTimes(jobs: readonly StoredJob[], pace: Pace): StoredJob[] {
+  const sorted: StoredJob[] = [];
   for (const job of jobs) {
-    const equal = sorted.findLastIndex((other) => !(sameEnd(other, job) && other.id > job.id));
+    const equal = sorted.findLastIndex((other) => !(pace.sameMoment(endOf(other), endOf(job)) && other.id > job.id));
     sorted.splice(equal + 1, 0, job);
   }
   return sorted;
 }
 
-function sameEnd(a: PlainJob, b: PlainJob): boolean {
-  return a.dueAt === b.dueAt && a.leaseUntil === b.leaseUntil;
+function endOf({ dueAt, leaseUntil }: StoredJob): number {
+  return dueAt ?? leaseUntil ?? 0;
 }

@@ -38,6 +38,8 @@ export interface Pace {
   check(): void;
   /** A time as it is compared: `origin` is when the job was put. */
   comparable(time: number, origin: number): number;
+  /** Are these two times of the store one moment to this test? */
+  sameMoment(a: number, b: number): boolean;
 }
 
 const EXACT = [1, 2, 5, 10, 20, 50, 100];
@@ -81,6 +83,10 @@ export class SharedPace implements Pace {
   comparable(time: number): number {
     return time - this.#start;
   }
+
+  sameMoment(a: number, b: number): boolean {
+    return a === b;
+  }
 }
 
 /** The part of a tick in which commands run. */
@@ -99,10 +105,10 @@ export class TickingPace implements Pace {
   /** The ticks in which something ends, and when that was decided. */
   readonly #ends = new Map<number, number>();
 
-  /** `tick` in milliseconds. */
+  /** `tick` in milliseconds; rounded up to an even number, since the contract's times are whole, unless it is too short anyway. */
   constructor(store: TestStore, tick: number) {
     this.#store = store;
-    this.#tick = tick;
+    this.#tick = tick < 1 ? tick : 2 * Math.ceil(tick / 2);
     this.#start = store.clock.monotonic();
   }
 
@@ -144,6 +150,11 @@ export class TickingPace implements Pace {
 
   comparable(time: number, origin: number): number {
     return Math.floor((time - origin) / this.#tick);
+  }
+
+  /** What ends in one tick was decided in one tick, so it ends within a third of a tick. */
+  sameMoment(a: number, b: number): boolean {
+    return Math.abs(a - b) < this.#tick / 2;
   }
 
   /** Milliseconds since this tick began. */

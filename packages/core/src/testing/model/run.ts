@@ -210,8 +210,8 @@ export class ModelRun {
   #list(state: JobState, limit: number): Promise<void> {
     const list = async (backend: Backend, side: Side): Promise<object[]> => {
       const jobs = await readAll(backend, this.#sides.queue, state, limit);
-      const plain = jobs.map((job) => this.#ledger.plainJob(job, side));
-      return state === "delayed" || state === "leased" ? sortEqualTimes(plain) : plain;
+      const listed = state === "delayed" || state === "leased" ? sortEqualTimes(jobs, this.#sides.pace) : jobs;
+      return listed.map((job) => this.#ledger.plainJob(job, side));
     };
     return this.#compared.both("read all", { state, limit }, list, (model, store) =>
       this.#compared.expect(model, store),
