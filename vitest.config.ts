@@ -1,4 +1,4 @@
 import type { ViteUserConfig } from "vitest/config";
 
-const config: ViteUserConfig = { test: { projects: ["packages/*", "tools"] } };
+const config: ViteUserConfig = { test: { projects: ["packages/*", "tools", "tools/services"] } };
 export default config;

@@ -1,5 +1,7 @@
 import { mergeConfig, type ViteUserConfig } from "vitest/config";
 import { shared } from "../vitest.shared.ts";
 
-const config: ViteUserConfig = mergeConfig(shared, { test: { name: "tools" } });
+const config: ViteUserConfig = mergeConfig(shared, {
+  test: { name: "tools", globalSetup: ["./services/setup-redis.ts"] },
+});
 export default config;

@@ -1,4 +1,5 @@
 /** Two ways to do the same work, measured in turns, since a machine's speed changes from second to second. */
+import { median, showSpread, spread } from "./stats.ts";
 
 /** One side of a comparison. */
 export interface Side {
@@ -41,7 +42,7 @@ export async function measure({ title, jobs, a, b }: Comparison): Promise<string
     title,
     `  A  ${a.name.padEnd(50)} ${perSecond(median(rates.a))}`,
     `  B  ${b.name.padEnd(50)} ${perSecond(median(rates.b))}`,
-    `  A / B  ${spread(ratios)}    control A / A  ${spread(control)}\n`,
+    `  A / B  ${showSpread(spread(ratios))}    control A / A  ${showSpread(spread(control))}\n`,
   ].join("\n");
 }
 
@@ -49,15 +50,6 @@ async function rate(side: Side, jobs: number): Promise<number> {
   const start = performance.now();
   await side.run(jobs);
   return (jobs / (performance.now() - start)) * 1000;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((x, y) => x - y);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
-function spread(values: readonly number[]): string {
-  return `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)} .. ${Math.max(...values).toFixed(2)})`;
 }
 
 function perSecond(value: number): string {

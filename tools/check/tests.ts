@@ -51,6 +51,13 @@ function count(report: Report | undefined, code: number | null, output: string):
     passed: report.numPassedTests,
     failed: failures + unexplained,
     output,
-    note: `${report.numPassedTests} passed, ${skipped} skipped`,
+    note: [`${report.numPassedTests} passed, ${skipped} skipped`, ...notTested(output)].join("\n"),
   };
+}
+
+/** The lines that say which server was not to be had, and how to get it. */
+function notTested(output: string): string[] {
+  return output
+    .split("\n")
+    .filter((line, index, lines) => [line, lines[index - 1]].some((each) => each?.startsWith("NOT TESTED:") === true));
 }

@@ -1,0 +1,170 @@
+/** What scripts are asked: the seam's parameters as the arguments that the heads of `scripts/*.ts` describe. */
+import type {
+  ControlParams,
+  NewJob,
+  PutParams,
+  RequestId,
+  SettleParams,
+  Settlement,
+  TouchParams,
+} from "@pq/core/backend";
+import { FENCE_BYTES, ID_BYTES, idsToBytes, TIME_BYTES, writeFence, writeId, writeTime } from "./bytes.ts";
+import type { Argument } from "./lane.ts";
+import { encodeFeatures, hasFeatures, recordSize, writeRecord } from "./record.ts";
+
+/** Beside the features: index, their length, kind of due time, due time. */
+const MORE_BYTES = 2 + 2 + 1 + TIME_BYTES;
+const ITEM_BYTES = 1 + ID_BYTES + FENCE_BYTES + TIME_BYTES;
+
+/** The 16 bytes of a request id. */
+export function requestBytes(request: RequestId): Buffer {
+  return Buffer.from(request, "hex");
+}
+
+/** Records of more bytes than this, on average, go as arguments of their own: to cut them out of one would copy them once more. */
+const LARGE = 1024;
+
+/** The arguments of `put`. */
+export function putArguments({ request, jobs, maxSize, partial }: PutParams): Argument[] {
+  const ids = Buffer.allocUnsafe(jobs.length * ID_BYTES);
+  const features: (Buffer | undefined)[] = [];
+  const more: Buffer[] = [];
+  let size = 0;
+  jobs.forEach((job, index) => {
+    const bytes = hasFeatures(job) ? encodeFeatures(job) : undefined;
+    writeId(job.id, ids, index * ID_BYTES);
+    features.push(bytes);
+    if (bytes !== undefined || job.urgent || job.due !== null) more.push(encodeMore(job, index + 1, bytes));
+    size += recordSize(job);
+  });
+  const isLarge = size > LARGE * jobs.length;
+  const records = jobs.map((job, index) => ({ job, featured: features[index] !== undefined }));
+  return [
+    requestBytes(request),
+    maxSize === null ? "" : String(maxSize),
+    partial ? "1" : "0",
+    shorten(ids),
+    isLarge ? "" : encodeRecords(records, size),
+    more.length === 0 ? "" : Buffer.concat(more),
+    ...(isLarge ? records.map(encodeRecord) : []),
+  ];
+}
+
+interface Recorded {
+  readonly job: NewJob;
+  readonly featured: boolean;
+}
+
+function encodeRecords(records: readonly Recorded[], size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size + 4 * records.length);
+  let at = 0;
+  for (const { job, featured } of records) {
+    const end = writeRecord(job, featured, bytes, at + 4);
+    bytes.writeUInt32BE(end - at - 4, at);
+    at = end;
+  }
+  return bytes;
+}
+
+function encodeRecord({ job, featured }: Recorded): Buffer {
+  const bytes = Buffer.allocUnsafe(recordSize(job));
+  writeRecord(job, featured, bytes, 0);
+  return bytes;
+}
+
+/** The time in an id up to a quarter of a second, which jobs that are put together mostly share. */
+const SHARED_BYTES = 5;
+
+/** Say once what all ids begin with. The list of waiting jobs keeps them so. */
+function shorten(ids: Buffer): Buffer {
+  for (let at = ID_BYTES; at < ids.length; at += ID_BYTES) {
+    for (let index = 0; index < SHARED_BYTES; index++) {
+      if (ids[at + index] !== ids[index]) return Buffer.concat([NOTHING_SHARED, ids]);
+    }
+  }
+  const size = ID_BYTES - SHARED_BYTES;
+  const bytes = Buffer.allocUnsafe(1 + SHARED_BYTES + (ids.length / ID_BYTES) * size);
+  bytes[0] = SHARED_BYTES;
+  ids.copy(bytes, 1, 0, SHARED_BYTES);
+  for (let at = 0, to = 1 + SHARED_BYTES; at < ids.length; at += ID_BYTES, to += size) {
+    ids.copy(bytes, to, at + SHARED_BYTES, at + ID_BYTES);
+  }
+  return bytes;
+}
+
+const NOTHING_SHARED = Buffer.from([0]);
+
+function encodeMore({ urgent, due }: NewJob, index: number, features: Buffer | undefined): Buffer {
+  const length = features?.length ?? 0;
+  const bytes = Buffer.allocUnsafe(MORE_BYTES + length);
+  bytes.writeUInt16BE(index, 0);
+  bytes.writeUInt16BE(length, 2);
+  if (features !== undefined) bytes.set(features, 4);
+  const at = 4 + length;
+  if (urgent) bytes[at] = 3;
+  else if (due === null) bytes[at] = 0;
+  else bytes[at] = "in" in due ? 1 : 2;
+  writeTime(due === null ? 0 : "in" in due ? due.in : due.at, bytes, at + 1);
+  return bytes;
+}
+
+/** The arguments of `settle`. */
+export function settleArguments({ request, items }: SettleParams): Argument[] {
+  const bytes = Buffer.allocUnsafe(items.length * ITEM_BYTES);
+  const texts: Argument[] = [];
+  items.forEach((item, index) => {
+    const at = index * ITEM_BYTES;
+    const [letter, delay, text] = settlement(item);
+    bytes[at] = letter.charCodeAt(0);
+    writeId(item.id, bytes, at + 1);
+    writeFence(item.fence, bytes, at + 1 + ID_BYTES);
+    writeTime(delay, bytes, at + 1 + ID_BYTES + FENCE_BYTES);
+    if (text !== null) texts.push(text);
+  });
+  return [requestBytes(request), bytes, ...texts];
+}
+
+/** The letter, the delay, and the text if there is one. */
+function settlement(item: Settlement): readonly [string, number, Argument | null] {
+  switch (item.type) {
+    case "ack":
+      return item.result === null ? ACK : ["A", 0, asBuffer(item.result)];
+    case "release":
+      return ["r", item.delay, null];
+    case "requeue":
+      return ["q", 0, null];
+    case "fail":
+      return ["f", item.delay, item.error];
+    case "bury":
+      return item.error === null ? ["b", 0, null] : ["B", 0, item.error];
+  }
+}
+
+const ACK = ["a", 0, null] as const;
+
+/** The arguments of `touch`. */
+export function touchArguments({ request, items }: TouchParams): Argument[] {
+  const bytes = Buffer.allocUnsafe(items.length * ITEM_BYTES);
+  const texts: Argument[] = [];
+  items.forEach(({ id, fence, lease, progress }, index) => {
+    const at = index * ITEM_BYTES;
+    writeId(id, bytes, at);
+    writeFence(fence, bytes, at + ID_BYTES);
+    writeTime(lease, bytes, at + ID_BYTES + FENCE_BYTES);
+    bytes[at + ITEM_BYTES - 1] = progress === null ? 0 : 1;
+    if (progress !== null) texts.push(asBuffer(progress));
+  });
+  return [requestBytes(request), bytes, ...texts];
+}
+
+/** The arguments of `control`. */
+export function controlArguments(params: ControlParams): Argument[] {
+  const args: Argument[] = [requestBytes(params.request), params.type];
+  if (params.type === "kick") args.push(String(params.limit));
+  if (params.type === "dig" || params.type === "delete") args.push(idsToBytes(params.ids));
+  return args;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

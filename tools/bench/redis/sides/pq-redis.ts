@@ -1,0 +1,11 @@
+/** @pq/redis. */
+import { redis } from "@pq/redis";
+import type { Side } from "../side.ts";
+import { pqSide } from "./pq.ts";
+
+/** @pq/redis as it is, with nothing set but the address. */
+export async function side(): Promise<Side> {
+  return pqSide("@pq/redis", "nothing set but the address", async ({ host, port }) =>
+    redis({ url: `redis://${host}:${port}` }),
+  );
+}

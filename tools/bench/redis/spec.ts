@@ -1,0 +1,74 @@
+/** What parent and client tell each other: plain data. */
+import type { Feature } from "./side.ts";
+
+/** The names of the sides, one file in `sides/` for each. `memory` is for work on the benchmark itself. */
+export type SideName = "pq" | "memory" | "bullmq" | "bee" | "boringnode" | "raw";
+
+/** The names of the workloads, one file in `workloads/` for each. */
+export type WorkloadName = "put" | "put-many" | "drain" | "cycle" | "latency" | "delayed" | "idle";
+
+/** The shape of a workload; a row says what it needs. */
+export interface Shape {
+  readonly workload: WorkloadName;
+  /** Bytes of a payload as JSON. Default 100. */
+  readonly size?: number;
+  /** Single puts that wait for their answers at a time. Default 1. */
+  readonly inFlight?: number;
+  /** Jobs in one call for many. Default 1000. */
+  readonly batch?: number;
+  /** Handlers at a time. Default 1. */
+  readonly concurrency?: number;
+  /** Spread over so many priorities. Default 1. */
+  readonly priorities?: number;
+  /** Every so manieth job fails at its first attempt. Default: none. */
+  readonly failEvery?: number;
+  /** Jobs that are in the queue before the clock starts, besides those that are measured. Default 0. */
+  readonly backlog?: number;
+  /** Puts per second, whatever the answers do. */
+  readonly rate?: number;
+  /** Workers in the process that have nothing to do. */
+  readonly workers?: number;
+  /** How long, where time and not the number of jobs is given. */
+  readonly seconds?: number;
+}
+
+/** One run of one side. */
+export interface RunSpec {
+  readonly shape: Shape;
+  readonly jobs: number;
+  /** 8 ASCII characters; also the name of the queue. */
+  readonly run: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tuned: boolean;
+}
+
+/** What a client says of its side. */
+export interface Description {
+  readonly title: string;
+  readonly setup: string;
+  readonly missing: Partial<Record<Feature, string>>;
+  readonly node: string;
+}
+
+/** Figures by name. */
+export type Figures = Readonly<Record<string, number>>;
+
+/** What the client measured. */
+export interface Timed {
+  readonly ms: number;
+  readonly figures: Figures;
+}
+
+/** What the parent asks, one at a time. */
+export type Request =
+  | { readonly type: "describe" }
+  /** Connect, fill, get ready: outside the clock. */
+  | { readonly type: "prepare"; readonly spec: RunSpec }
+  /** Run it under the clock. */
+  | { readonly type: "go" }
+  /** Audit, and close everything. Answers with the problems found. */
+  | { readonly type: "finish" };
+
+/** What the client answers. */
+export type Reply = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: string };

@@ -1,0 +1,8 @@
+/** The stores that faults can be tried on. */
+import type { Store, StoreName, StoreOptions } from "../store.ts";
+import { startRedisStore } from "./redis.ts";
+
+/** Starts a store by its name. */
+export const stores: Readonly<Record<StoreName, (options: StoreOptions) => Promise<Store>>> = {
+  redis: startRedisStore,
+};

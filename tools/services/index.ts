@@ -1,0 +1,16 @@
+/**
+ * Servers for tests. A test file of a backend says
+ *
+ *   const redis = await available("redis", "program");
+ *   describe.skipIf(!redis.available)("…", () => { … await startRedis({ using: "program" }) … });
+ *
+ * and the package's vitest.config.ts names setup-redis.ts as its `globalSetup`. A program takes some 10 ms to start, a container
+ * half a second. A file that used containers ends with `afterAll(stopEngine)`.
+ */
+export { stopEngine } from "./engine.ts";
+export { type Availability, available } from "./policy.ts";
+export type { RedisFlavour, RedisOptions, RedisServer, RedisUsing } from "./redis.ts";
+export { type RedisCluster, type RedisClusterOptions, startRedisCluster } from "./redis-cluster.ts";
+export { type SentinelOptions, type Sentinels, startSentinels } from "./redis-sentinel.ts";
+export { startRedis } from "./redis-start.ts";
+export { Unavailable } from "./unavailable.ts";

@@ -1,0 +1,47 @@
+/**
+ * `npm run services`: starts one server of each kind, prints the addresses as lines for a shell, and keeps them running until
+ * ctrl-C. Their data go when they do.
+ *
+ *   npm run services -- redis                 only those kinds
+ *   npm run services -- --using program       only from there: `container` or `program`
+ */
+import { parseArgs } from "node:util";
+import { stopEngine } from "./engine.ts";
+import { everyUsing } from "./find.ts";
+import { notTested } from "./global-setup.ts";
+import { type KindName, kinds } from "./kinds.ts";
+import type { RedisServer } from "./redis.ts";
+import { startRedis } from "./redis-start.ts";
+import { Unavailable } from "./unavailable.ts";
+
+const { values, positionals } = parseArgs({ options: { using: { type: "string" } }, allowPositionals: true });
+const all = Object.keys(kinds) as KindName[];
+const wanted = positionals.length > 0 ? all.filter((name) => positionals.includes(name)) : all;
+const using = everyUsing.filter((place) => (values.using === undefined ? place !== "address" : place === values.using));
+
+const stop = new Promise<void>((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+});
+// The servers do not keep this process alive.
+const alive = setInterval(() => {}, 60_000);
+
+const servers: RedisServer[] = [];
+for (const flavour of wanted) {
+  try {
+    const server = await startRedis({ flavour, using });
+    servers.push(server);
+    console.log(`${kinds[flavour].addressVariable}=${server.url}`);
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    console.error(notTested(flavour, error.message));
+  }
+}
+
+if (servers.length > 0) {
+  console.log("Ctrl-C stops them.");
+  await stop;
+}
+await Promise.all(servers.map(async (server) => server.close()));
+await stopEngine();
+clearInterval(alive);
+process.exitCode = servers.length === wanted.length ? 0 : 1;

@@ -1,0 +1,55 @@
+/**
+ * What happens where a server is not to be had: with `CI` set the run fails; on a person's machine the tests that need it are
+ * skipped, and the last lines of the run say what was not tested and how to have it.
+ */
+import { isCI } from "./ci.ts";
+import { everyUsing, programOf, startFirst, type Starters, type Using } from "./find.ts";
+import { type Kind, type KindName, kinds } from "./kinds.ts";
+import { Unavailable } from "./unavailable.ts";
+
+/** What there is to know before a test file starts servers. */
+export interface Availability {
+  readonly available: boolean;
+  /** Why not, for the report. Empty when it is available. */
+  readonly reason: string;
+}
+
+/**
+ * See whether servers of this kind are to be had, before tests are defined: `describe.skipIf(!redis.available)`. Installs a
+ * program where it can. Throws Unavailable instead of `available: false` when `CI` is set.
+ */
+export async function available(name: KindName, using: Using | readonly Using[] = everyUsing): Promise<Availability> {
+  const kind = kinds[name];
+  const places = typeof using === "string" ? [using] : using;
+  try {
+    await startFirst<void>(kind, places, startersOf(kind));
+    return { available: true, reason: "" };
+  } catch (error) {
+    if (!(error instanceof Unavailable) || isCI()) throw error;
+    return { available: false, reason: error.message };
+  }
+}
+
+/** How a person gets this server. */
+export function howToGet(name: KindName): string {
+  const { addressVariable, image, imageVariable, program, debianPackage } = kinds[name];
+  return (
+    `start Docker (it takes ${image}, or the image in ${imageVariable}), or install ${program} ` +
+    `(Debian: apt-get install ${debianPackage}; macOS: brew install ${name}), or set ${addressVariable}`
+  );
+}
+
+/** Everything short of a start. */
+function startersOf(kind: Kind): Starters<void> {
+  return {
+    address: async () => {},
+    container: async () => {
+      const { engine } = await import("./engine.ts");
+      const { image } = await import("./images.ts");
+      await image(kind, (await engine()).client);
+    },
+    program: async () => {
+      await programOf(kind);
+    },
+  };
+}

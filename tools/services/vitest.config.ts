@@ -1,0 +1,5 @@
+import { mergeConfig, type ViteUserConfig } from "vitest/config";
+import { shared } from "../../vitest.shared.ts";
+
+const config: ViteUserConfig = mergeConfig(shared, { test: { name: "services", globalSetup: ["./setup-redis.ts"] } });
+export default config;

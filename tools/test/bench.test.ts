@@ -1,0 +1,141 @@
+import { describe, expect, it } from "vitest";
+import { Audit } from "../bench/redis/audit.ts";
+import { control, isSound, leads } from "../bench/redis/figures.ts";
+import { verdicts } from "../bench/redis/goals.ts";
+import { PayloadMaker } from "../bench/redis/payload.ts";
+import { report } from "../bench/redis/report.ts";
+import type { Outcome, RowResult, SideResult } from "../bench/redis/results.ts";
+import { rows } from "../bench/redis/rows.ts";
+import type { SideName } from "../bench/redis/spec.ts";
+import { median, percentile } from "../bench/stats.ts";
+
+describe("statistics", () => {
+  it("takes the middle, or the mean of the two in the middle", () => {
+    expect([median([3, 1, 2]), median([4, 1, 3, 2]), median([7])]).toEqual([2, 2.5, 7]);
+    expect(median([])).toBeNaN();
+  });
+
+  it("takes the value that the share does not exceed", () => {
+    const values = Array.from({ length: 100 }, (_, i) => i + 1);
+    expect([percentile(values, 0.5), percentile(values, 0.99), percentile(values, 1)]).toEqual([50, 99, 100]);
+  });
+});
+
+describe("payloads", () => {
+  it("have the size asked for, whatever their number", () => {
+    const maker = new PayloadMaker("abcdefgh", 100);
+    for (const index of [0, 1, 99, 123_456, 8_999_999]) expect(JSON.stringify(maker.make(index))).toHaveLength(100);
+  });
+
+  it("are known by their number only when they are whole and of this run", () => {
+    const maker = new PayloadMaker("abcdefgh", 100);
+    const payload = maker.make(7);
+    expect(maker.indexOf(payload)).toBe(7);
+    const wrong = [{ run: "other123" }, { seq: payload.seq + 1 }, { sum: payload.sum + 1 }, { pad: "" }];
+    for (const change of wrong) expect(maker.indexOf({ ...payload, ...change })).toBe(-1);
+  });
+});
+
+describe("the audit", () => {
+  const maker = new PayloadMaker("abcdefgh", 100);
+
+  it("is content when each came once", () => {
+    const audit = new Audit(maker, 3);
+    for (const index of [2, 0, 1]) audit.done(maker.make(index));
+    expect(audit.problems()).toEqual([]);
+  });
+
+  it("tells of the lost, the doubled and the foreign", () => {
+    const audit = new Audit(maker, 3);
+    for (const index of [0, 0, 5]) audit.done(maker.make(index));
+    expect(audit.problems()).toEqual([
+      "2 of 3 jobs never came",
+      "1 jobs came twice",
+      "1 payloads were damaged or of another run",
+    ]);
+    expect(audit.problems(0)).not.toContain("2 of 3 jobs never came");
+  });
+});
+
+describe("the report", () => {
+  it("compares within a round, so that a machine that slows down between rounds changes nothing", () => {
+    const result = rowResult("putmany-1000", {
+      pq: [
+        [800, 800],
+        [80, 80],
+      ],
+      bullmq: [
+        [100, 100],
+        [10, 10],
+      ],
+    });
+    expect(leads(result, "bullmq", result.row.measures[0]!)).toEqual([8, 8]);
+  });
+
+  it("turns the ratio round where less is better", () => {
+    const result = rowResult("latency-250", { pq: [[1, 1]], bee: [[2, 2]] }, "p50");
+    expect(leads(result, "bee", result.row.measures[0]!)).toEqual([2]);
+  });
+
+  it("sets each side's two runs of a round against each other", () => {
+    const { sides, row } = rowResult("put-c1", { pq: [[100, 50]] });
+    expect(control(sides[0]!, row.measures[0]!)).toEqual([2]);
+  });
+
+  it("voids a side with a lost job, also for the goals", () => {
+    const result = rowResult("putmany-1000", { pq: [[800, 800]], bullmq: [[100, 100]] });
+    const outcome = { ...result.sides[0]!.rounds[0]![0], problems: ["1 of 9 jobs never came"] };
+    const spoilt = { ...result.sides[0]!, rounds: [[outcome, outcome]] as const };
+    expect(isSound(spoilt)).toBe(false);
+    const results = [{ ...result, sides: [spoilt, result.sides[1]!] }];
+    expect(verdictOf(results, "putmany-1000", "8 x BullMQ")).toBe("not measured");
+    expect(report({ quick: false, rows: results }, { brief: true })).toContain("void: 1 of 9 jobs never came");
+  });
+
+  it("says where others are ahead", () => {
+    const behind = rowResult("put-c1", { pq: [[50, 50]], bee: [[100, 100]] });
+    expect(report({ quick: false, rows: [behind] }, { brief: false })).toContain("our lead is 0.50");
+  });
+});
+
+describe("the goals", () => {
+  it("are judged by the median of their ratios", () => {
+    const close = (ours: number): RowResult[] => [
+      rowResult("putmany-1000", { pq: [[ours, ours]], bullmq: [[100, 100]] }),
+    ];
+    expect(verdictOf(close(800), "putmany-1000", "8 x BullMQ")).toBe("met");
+    expect(verdictOf(close(799), "putmany-1000", "8 x BullMQ")).toBe("missed");
+    expect(verdictOf([], "putmany-1000", "8 x BullMQ")).toBe("not measured");
+  });
+
+  it("say whether a job costs the same at every depth", () => {
+    const deep = (rate: (backlog: number) => number): string | undefined => {
+      const depths = [1_000, 10_000, 100_000, 1_000_000];
+      const runs = depths.map((depth) => rowResult(`backlog-put-${depth}`, { pq: [[rate(depth), rate(depth)]] }));
+      return verdictOf(runs, "backlog-put", "flat");
+    };
+    expect(deep(() => 500)).toBe("met");
+    expect(deep((depth) => 500 / depth ** 0.1)).toBe("missed");
+  });
+});
+
+function verdictOf(results: readonly RowResult[], row: string, goal: string): string | undefined {
+  return verdicts(results).find((one) => one.row === row && one.goal.includes(goal))?.verdict;
+}
+
+type Runs = readonly (readonly [number, number])[];
+
+function rowResult(id: string, runs: Partial<Record<SideName, Runs>>, figure = "rate"): RowResult {
+  const row = rows.find((one) => one.id === id)!;
+  const outcome = (value: number): Outcome => ({ figures: { jobs: 1, [figure]: value }, commands: {}, problems: [] });
+  const sides = Object.entries(runs).map(([side, rounds]): SideResult => ({
+    side: side as SideName,
+    title: side,
+    setup: "",
+    missing: {},
+    node: "20",
+    rounds: rounds.map(([first, second]) => [outcome(first), outcome(second)]),
+  }));
+  const machine = { cpu: "cpu", cores: 2, memoryGiB: 1, system: "system", disk: "disk", load: 0 };
+  return { row, durability: "D0", server: "Redis", at: "2026-01-01", commit: "abc", machine, sides };
+}
