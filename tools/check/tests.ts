@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import type { Check, Outcome } from "./check.ts";
 import { bin, run } from "./process.ts";
-import { withScratch } from "./workspace.ts";
+import { root, withScratch } from "./workspace.ts";
 
 /** What is read of vitest's JSON report. */
 interface Report {
@@ -12,8 +12,14 @@ interface Report {
   readonly numTodoTests: number;
   readonly success: boolean;
   readonly testResults: readonly {
+    readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages: readonly string[];
+    }[];
   }[];
 }
 
@@ -39,20 +45,30 @@ function readReport(file: string): Report | undefined {
 
 function count(report: Report | undefined, code: number | null, output: string): Outcome {
   if (report === undefined) return { passed: 0, failed: 1, output };
-  // A file that cannot be loaded has no failing test, yet it is a failure.
-  const brokenFiles = report.testResults.filter(
-    (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
-  ).length;
-  const failures = report.numFailedTests + brokenFiles;
-  // The same for an error outside of any test, and for a run without tests.
-  const unexplained = failures === 0 && (code !== 0 || !report.success || report.numPassedTests === 0) ? 1 : 0;
+  const reasons = report.testResults.flatMap(failuresOf);
+  // An error outside of any test, and a run without tests, fail too.
+  if (reasons.length === 0 && (code !== 0 || !report.success || report.numPassedTests === 0)) {
+    reasons.push("no test failed, but the run did");
+  }
   const skipped = report.numPendingTests + report.numTodoTests;
   return {
     passed: report.numPassedTests,
-    failed: failures + unexplained,
+    failed: reasons.length,
     output,
-    note: [`${report.numPassedTests} passed, ${skipped} skipped`, ...notTested(output)].join("\n"),
+    note: [`${report.numPassedTests} passed, ${skipped} skipped`, ...reasons, ...notTested(output)].join("\n"),
   };
+}
+
+/** A line for each failed test of a file. One that cannot be loaded has none, yet it is a failure. */
+function failuresOf({ name, status, message, assertionResults }: Report["testResults"][number]): string[] {
+  const file = relative(root, name);
+  const bad = assertionResults.filter((test) => test.status === "failed");
+  if (bad.length === 0 && status === "failed") return [`${file}: ${firstLine(message)}`];
+  return bad.map((test) => `${file}: ${test.fullName}: ${firstLine(test.failureMessages[0] ?? "")}`);
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? "";
 }
 
 /** The lines that say which server was not to be had, and how to get it. */
