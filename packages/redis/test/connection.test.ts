@@ -75,12 +75,15 @@ async function length(key: string): Promise<number> {
   return direct.llen(key);
 }
 
+/** For calls that are not answered, in ms; others have it on a busy machine too. Tests allow several times as long. */
+const DEADLINE = 1000;
+
 const own = (port: number, more: RedisOptions = {}): RedisOptions => ({
   options: { host: "127.0.0.1", port },
-  commandTimeout: 300,
+  commandTimeout: DEADLINE,
   ...more,
 });
-const borrowed = (port: number): RedisOptions => ({ client: defaultClient(port), commandTimeout: 300 });
+const borrowed = (port: number): RedisOptions => ({ client: defaultClient(port), commandTimeout: DEADLINE });
 
 describe.each([
   ["own", own],
@@ -144,7 +147,7 @@ describe.each([
     const began = performance.now();
     expect(await code(redis.run(push, ["l"], ["b"]))).toBe("UNAVAILABLE");
     expect(performance.now() - began).toBeGreaterThan(900);
-    expect(performance.now() - began).toBeLessThan(1500);
+    expect(performance.now() - began).toBeLessThan(4 * DEADLINE);
     heal();
     await eventually(async () => expect(await code(redis.run(push, ["l"], ["c"]))).toBe("done"));
     expect(await length("l")).toBe(1);
@@ -157,7 +160,7 @@ describe.each([
     const began = performance.now();
     const calls = [1, 2, 3].map((i) => code(redis.run(push, ["l"], [String(i)])));
     expect(await Promise.all(calls)).toEqual(["OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN"]);
-    expect(performance.now() - began).toBeLessThan(800);
+    expect(performance.now() - began).toBeLessThan(4 * DEADLINE);
     expect(await code(redis.run(push, ["l"], ["b"]))).toBe("UNAVAILABLE");
     heal();
     await eventually(async () => expect(await code(redis.run(push, ["l"], ["c"]))).toBe("done"), { patience: 15_000 });
@@ -191,7 +194,7 @@ describe.each([
   test("a call of our own busy process is not taken for a late one", async () => {
     const redis = await connected(optionsFor(server.port));
     const call = code(redis.run(push, ["l"], ["a"]));
-    const end = performance.now() + 500;
+    const end = performance.now() + 2 * DEADLINE;
     // The reply comes while this process does not look.
     while (performance.now() < end);
     expect(await call).toBe("done");
@@ -218,7 +221,7 @@ describe.each([
     const call = code(redis.run(push, ["l"], ["b"]));
     const began = performance.now();
     await redis.close();
-    expect(performance.now() - began).toBeLessThan(1000);
+    expect(performance.now() - began).toBeLessThan(4 * DEADLINE);
     expect(await call).toBe("OUTCOME_UNKNOWN");
   });
 
@@ -250,7 +253,7 @@ describe.each([
     const heal = proxy.halfOpen();
     const began = performance.now();
     expect(await code(blocking.pop("l", 100))).toBe("UNAVAILABLE");
-    expect(performance.now() - began).toBeLessThan(1000);
+    expect(performance.now() - began).toBeLessThan(4 * DEADLINE);
     heal();
     expect(await eventually(() => blocking.pop("l", 1))).toBeNull();
   });
@@ -277,7 +280,7 @@ describe("opening", () => {
     expectError(error, "UNAVAILABLE", "password are wrong");
     const without = connection(resolveOptions(`redis://127.0.0.1:${server.port}`));
     await expect(without.open()).rejects.toThrow("it wants a password");
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(performance.now() - began).toBeLessThan(4000);
     expect(everything(error)).not.toContain("hush");
     const redis = await connected({ url: `redis://:right@127.0.0.1:${server.port}` });
     expect(await code(redis.run(push, ["l"], ["a"]))).toBe("done");
@@ -361,7 +364,7 @@ describe("ways to connect", () => {
     const redis = connection(resolveOptions({ options: { port: server.port, db: 99 } }));
     const began = performance.now();
     await expect(redis.open()).rejects.toThrow("DB index is out of range");
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(performance.now() - began).toBeLessThan(4000);
   });
 
   test("a user without rights gets the remedy, never the arguments", async () => {

@@ -113,7 +113,7 @@ describe.skipIf(!there.available)("while it works", () => {
     const heal = proxy.halfOpen();
     await producer.put(newJob("job"));
     expect(await waiting).toMatch(/^re/);
-    expect(performance.now() - began).toBeLessThan(1000 + 500 + 200);
+    expect(performance.now() - began).toBeLessThan(5000);
     heal();
     expect(
       await eventually(async () => {
@@ -136,7 +136,7 @@ describe.skipIf(!there.available)("while it works", () => {
     heal();
     const began = performance.now();
     expect((await taking)?.payload).toBe("job");
-    expect(performance.now() - began).toBeLessThan(3000);
+    expect(performance.now() - began).toBeLessThan(10_000);
     await queue.close();
   }, 20_000);
 });
