@@ -231,7 +231,7 @@ describe.skipIf(!there.available).each(ways)("faults, %s", (_kind, optionsFor) =
     const resume = server?.pause();
     const began = performance.now();
     expect(await code(redis.run(push, [key], ["b"]))).toBe("OUTCOME_UNKNOWN");
-    expect(performance.now() - began).toBeLessThan(1000);
+    expect(performance.now() - began).toBeLessThan(4000);
     expect(await code(redis.run(push, [foreign], ["a"]))).toBe("done");
     resume?.();
     await servers.ready();

@@ -125,7 +125,7 @@ describe.skipIf(!there.available)("saferedisqueue", () => {
     const began = performance.now();
     const job = await alive.take({ wait: "20s" });
     expect(job?.payload).toBe("item");
-    expect(performance.now() - began).toBeLessThan(LEASE + 200);
+    expect(performance.now() - began).toBeLessThan(LEASE + 2000);
   });
 
   test("E1: a late ack is refused and leaves no ghost: the job comes whole, and once", async () => {
