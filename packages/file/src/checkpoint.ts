@@ -18,7 +18,7 @@ import { replayQueue, writeQueue } from "./calls/queue-record.ts";
 import { closeFile, openFile, readFile, syncData, syncFolder, writeAll } from "./files.ts";
 import { FIRST, FrameCursor, FrameWriter, seal, segmentSeed } from "./frame.ts";
 import { readState, writeState } from "./job-record.ts";
-import { EXTRA, PENDING } from "./job-table.ts";
+import { DONE, EXTRA, PENDING } from "./job-table.ts";
 import type { Jobs } from "./jobs.ts";
 import { CHECKPOINT_MAGIC, type Layout } from "./layout.ts";
 import type { Log } from "./log.ts";
@@ -271,7 +271,8 @@ function readJob(input: ByteReader, queue: QueueState): void {
     number,
   ];
   [extra.key, extra.group, extra.expiresAt, extra.ownLease, extra.keepResult, extra.maxAttempts] = fixed;
-  if (extra.key !== null) jobs.keys.set(extra.key, slot);
+  // A job whose result is kept holds its key no longer; another may.
+  if (extra.key !== null && state !== DONE) jobs.keys.set(extra.key, slot);
   queue.restore(slot, readState(input));
   if (extra.leasedBy !== null) queue.takes.add(extra.leasedBy, slot);
 }

@@ -14,8 +14,12 @@ describe("model", () => {
     await modelTest(harness, fc, { ...options, runs: 100 });
   });
 
-  // The order of a repeated take after a checkpoint; a put without room repeated after a restart.
-  it.each([684, 7])("still does with seed %i, which once found a difference", { timeout: 60_000 }, async (seed) => {
-    await modelTest(harness, fc, { ...options, runs: 16, seed });
-  });
+  // The order of a repeated take after a checkpoint; a put without room repeated after a restart; a key after a checkpoint.
+  it.each([684, 7, 523966814])(
+    "still does with seed %i, which once found a difference",
+    { timeout: 60_000 },
+    async (seed) => {
+      await modelTest(harness, fc, { ...options, runs: 70, seed });
+    },
+  );
 });

@@ -199,6 +199,23 @@ describe("a checkpoint", () => {
     await queue.close();
   });
 
+  it("gives a key to the job that holds it, not to one before it whose result is kept", async () => {
+    await using tmp = await folder();
+    await using queue = await TestQueue.open({ path: tmp.path });
+    await queue.put(job(1), job(2, "two", { key: "k", keepResult: 60_000 }));
+    // The room of the first is free, so the new holder stands before the old one in the checkpoint.
+    const [first, second] = await queue.take(2);
+    await queue.ack(first!);
+    expect(
+      await queue.settle({ id: second!.id, fence: second!.fence, type: "ack", result: Buffer.from("done") }),
+    ).toEqual(["done"]);
+    const holder = job(3, "three", { key: "k" });
+    expect(await queue.put(holder)).toEqual([{ status: "added" }]);
+    await queue.close();
+    await queue.open();
+    expect(await queue.put(job(4, "four", { key: "k" }))).toEqual([{ status: "duplicate", id: holder.id }]);
+  });
+
   it("of another store is not believed", async () => {
     await using tmp = await folder();
     const [a, b] = [join(tmp.path, "a"), join(tmp.path, "b")];

@@ -84,7 +84,14 @@ export class TestQueue implements AsyncDisposable {
   }
 
   put(...all: NewJob[]): Promise<readonly PutOutcome[]> {
-    return this.backend.put({ request: newRequestId(), queue: this.#name, jobs: all, maxSize: null, partial: false });
+    return this.backend.put({
+      request: newRequestId(),
+      after: null,
+      queue: this.#name,
+      jobs: all,
+      maxSize: null,
+      partial: false,
+    });
   }
 
   take(limit = 1, lease = 60_000): Promise<readonly DeliveredJob[]> {

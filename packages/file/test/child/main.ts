@@ -56,7 +56,7 @@ async function produce(start: number, batch: number): Promise<void> {
       keepResult: null,
       headers: "",
     }));
-    await backend.put({ request: newRequestId(), queue: "q", jobs, maxSize: null, partial: false });
+    await backend.put({ request: newRequestId(), after: null, queue: "q", jobs, maxSize: null, partial: false });
     say(`put ${ids.join(" ")}`);
   }
 }
