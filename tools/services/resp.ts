@@ -24,11 +24,17 @@ const CRLF = "\r\n";
 const TIME_LIMIT_MS = 5_000;
 
 /** Send one command over a connection of its own and return the reply. Rejects with ReplyError, or when there is no answer within 5 s. */
-export async function request(address: Address, ...command: readonly (string | number)[]): Promise<Reply> {
-  const replies = await exchange(address, [...greeting(address), command]);
+export async function request(address: Address, ...command: Command): Promise<Reply> {
+  return (await requests(address, command)).at(-1) as Reply;
+}
+
+/** Send commands one after the other over one connection. Rejects when any of them is refused. */
+export async function requests(address: Address, ...commands: readonly Command[]): Promise<readonly Reply[]> {
+  const greetings = greeting(address);
+  const replies = await exchange(address, [...greetings, ...commands]);
   const refused = replies.find((reply) => reply instanceof ReplyError);
   if (refused !== undefined) throw refused;
-  return replies.at(-1) as Reply;
+  return replies.slice(greetings.length) as Reply[];
 }
 
 function greeting({ username = "", password = "" }: Address): readonly (readonly string[])[] {
