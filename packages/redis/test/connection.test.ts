@@ -11,6 +11,7 @@ import { available, type RedisServer, startRedis } from "@pq/services";
 import { type Connection, connection } from "../src/connection.ts";
 import { type RedisOptions, resolveOptions } from "../src/options.ts";
 import { fromText } from "../src/scripts/script.ts";
+import { code } from "./support.ts";
 
 const run = promisify(execFile);
 
@@ -57,16 +58,6 @@ function defaultClient(port: number, options: object = {}): Redis {
   client.on("error", () => undefined);
   clients.add(client);
   return client;
-}
-
-async function code(call: Promise<unknown>): Promise<PqErrorCode | "done"> {
-  try {
-    await call;
-    return "done";
-  } catch (error) {
-    if (isPqError(error)) return error.code;
-    throw error;
-  }
 }
 
 /** How often a job got into the list, asked past the proxy. */
