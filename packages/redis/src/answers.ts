@@ -46,7 +46,9 @@ const OUTCOME_BY_CODE: readonly (SettleOutcome | undefined)[] = Array.from(
 
 /** The outcomes of a settle. */
 export function readSettle(answer: Buffer): SettleOutcome[] {
-  return Array.from(answer, (code) => OUTCOME_BY_CODE[code] ?? "lost");
+  const outcomes: SettleOutcome[] = [];
+  for (let at = 0; at < answer.length; at++) outcomes.push(OUTCOME_BY_CODE[answer[at]!] ?? "lost");
+  return outcomes;
 }
 
 /** The outcomes of a touch. */

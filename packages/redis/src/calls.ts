@@ -57,6 +57,8 @@ export class Calls {
     else call.before.after = call.after;
     if (call.after === undefined) this.#last = call.before;
     else call.after.before = call.before;
+    // Garbage that has grown old must not keep alive what came after it: with all that the calls brought, that is most of a collector's work.
+    call.before = call.after = undefined;
     if (this.#first === undefined && this.#onIdle !== undefined) this.#onIdle();
     return true;
   }
