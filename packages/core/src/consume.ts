@@ -5,8 +5,8 @@ import { type Duration, parseDuration } from "./duration.ts";
 import { isPqError } from "./errors.ts";
 import { renewLease } from "./job-host.ts";
 import type { JobSource } from "./job-source.ts";
-import type { Lease } from "./lease.ts";
-import type { LeaseKeeper, LeaseWatcher } from "./lease-keeper.ts";
+import type { Lease, LeaseWatcher } from "./lease.ts";
+import type { LeaseKeeper } from "./lease-keeper.ts";
 import { type Job, jobInside } from "./leased-job.ts";
 
 /** Options of `consume`. */

@@ -8,17 +8,16 @@
  * the worker down. Leases are renewed while a handler runs. A job in the buffer is not renewed: it is given back when it found no slot in time.
  */
 import { background } from "./background.ts";
+import { Bag } from "./bag.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { ErrorReporter } from "./error-reporter.ts";
 import type { Emitter } from "./emitter.ts";
-import { renewLease } from "./job-host.ts";
-import { type HandlerEnd, type JobEnd, runHandler, settleAfter } from "./job-run.ts";
+import { type HandlerEnd, type JobEnd, JobRun, type JobRunner } from "./job-run.ts";
 import type { JobSource } from "./job-source.ts";
-import type { Lease, LostReason } from "./lease.ts";
-import type { LeaseKeeper, LeaseWatcher } from "./lease-keeper.ts";
+import type { LostReason } from "./lease.ts";
+import type { LeaseKeeper } from "./lease-keeper.ts";
 import { type Job, jobInside } from "./leased-job.ts";
 import { Pace } from "./pace.ts";
-import { trace, traced } from "./tracing.ts";
 import type { Handler, WorkerEvents, WorkerSettings } from "./worker-types.ts";
 
 /** A job that was taken ahead waits so long for a slot (or a third of its lease, if that is less); in ms. */
@@ -50,9 +49,9 @@ export class Crew<Out> {
   readonly #parts: CrewParts<Out>;
   readonly #clock: Clock;
   readonly #keeper: LeaseKeeper;
-  readonly #watcher: LeaseWatcher;
+  readonly #runner: JobRunner<Out>;
   readonly #pace: Pace;
-  readonly #running = new Map<Lease, Job<Out>>();
+  readonly #running = new Bag<JobRun<Out>>();
   readonly #buffer: Job<Out>[] = [];
   #settling = 0;
   #done = 0;
@@ -66,9 +65,11 @@ export class Crew<Out> {
     this.#parts = parts;
     this.#clock = parts.source.clock;
     this.#keeper = parts.source.keeper;
-    this.#watcher = {
-      renew: (lease) => renewLease(parts.source, lease),
-      lost: (lease, reason) => this.#lost(lease, reason),
+    this.#runner = {
+      ...parts,
+      lost: (run, reason) => this.#lost(run, reason),
+      ended: (run, end) => this.#ended(run, end),
+      settled: (run, end) => this.#settled(run, end),
     };
     this.#pace = new Pace(concurrency, prefetch);
     this.#lastFree = this.#clock.monotonic();
@@ -139,7 +140,7 @@ export class Crew<Out> {
   /** Leave the handlers that still run to themselves: their signals abort, and their leases run out. */
   abandon(reason: unknown): void {
     this.#bufferTimer?.cancel();
-    for (const lease of this.#running.keys()) {
+    for (const { lease } of this.#running.toArray()) {
       this.#keeper.drop(lease);
       lease.abort(reason);
     }
@@ -156,7 +157,7 @@ export class Crew<Out> {
   /** Let those who wait for a change look. */
   #notify(): void {
     // Mostly nobody goes: this is looked at with every job.
-    if (!this.#waiting.some(({ holds }) => holds())) return;
+    if (!this.#waiting.some(mayGo)) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const waiter of waiting) {
@@ -171,80 +172,73 @@ export class Crew<Out> {
       const job = this.#buffer.shift();
       if (job === undefined) return;
       // Another may have it already: a handler before it may have blocked the event loop.
-      if (job.holdsLease()) background(this.#work(job));
+      if (job.holdsLease()) this.#run(job);
       else this.#parts.events.emit("lost", { job, reason: "expired" });
     }
     if (this.#buffer.length > 0) this.#watchBuffer();
   }
 
-  async #work(job: Job<Out>): Promise<void> {
+  #run(job: Job<Out>): void {
     const { events, settings } = this.#parts;
-    const lease = jobInside().lease(job);
-    const began = this.#clock.monotonic();
-    if (this.#running.size === settings.concurrency - 1) this.#lastFree = began;
-    this.#running.set(lease, job);
-    this.#keeper.keep(lease, this.#watcher);
+    const run = new JobRun(job, this.#runner);
+    if (this.#running.size === settings.concurrency - 1) this.#lastFree = this.#clock.monotonic();
+    this.#running.add(run);
+    this.#keeper.keep(run.lease, run);
     if (events.has("active")) events.emit("active", { job });
-    const end = await this.#handle(job);
-    this.#running.delete(lease);
+    background(run.go());
+  }
+
+  #ended(run: JobRun<Out>, end: HandlerEnd): void {
+    this.#running.delete(run);
     this.#settling++;
-    const ms = this.#clock.monotonic() - began;
-    this.#pace.ended(ms);
-    if (end.type === "timeout") this.#watchOverrun(job, end.end);
+    this.#pace.ended(run.ms);
+    if (end.type === "timeout") this.#watchOverrun(run.job, end.end);
     this.#start();
     this.#notify();
-    const result = await settleAfter(job, end, settings.backoff);
-    this.#keeper.drop(lease);
+  }
+
+  #settled(run: JobRun<Out>, end: JobEnd): void {
+    this.#keeper.drop(run.lease);
     this.#settling--;
-    this.#announce(job, result, { end, ms });
+    this.#announce(run, end);
     this.#start();
     this.#notify();
-    if (this.inHand + this.#buffer.length === 0 && events.has("idle")) events.emit("idle", undefined);
+    const { events } = this.#parts;
+    if (events.has("idle") && this.inHand + this.#buffer.length === 0) events.emit("idle", undefined);
   }
 
-  #handle(job: Job<Out>): Promise<HandlerEnd> {
-    const { source, handler, settings } = this.#parts;
-    const how = { clock: this.#clock, timeout: settings.timeout };
-    if (!traced("job")) return runHandler(job, handler, how);
-    const context = { queue: source.name, backend: source.backendName, jobId: job.id, attempt: job.attempt };
-    return runHandler(job, (same) => trace("job", context, async () => handler(same)), how);
-  }
-
-  #announce(job: Job<Out>, result: JobEnd, { end, ms }: { readonly end: HandlerEnd; readonly ms: number }): void {
+  #announce({ job, ms }: JobRun<Out>, end: JobEnd): void {
     const { events, errors } = this.#parts;
-    switch (result.type) {
+    switch (end.type) {
       case "completed":
         this.#done++;
-        if (events.has("completed")) {
-          events.emit("completed", { job, result: end.type === "returned" ? end.value : undefined, ms });
-        }
+        if (events.has("completed")) events.emit("completed", { job, result: end.result, ms });
         return;
       case "failed":
         this.#done++;
-        events.emit("failed", { job, error: result.error, willRetry: !result.buried });
-        if (result.buried) events.emit("buried", { job, error: result.error });
+        events.emit("failed", { job, error: end.error, willRetry: !end.buried });
+        if (end.buried) events.emit("buried", { job, error: end.error });
         return;
       case "buried":
         this.#done++;
-        events.emit("buried", { job, error: result.error });
+        events.emit("buried", { job, error: end.error });
         return;
       case "returned":
         this.#done++;
         return;
       case "lost":
         // Told before, when the lease was lost while the handler ran.
-        if (!result.known) events.emit("lost", { job, reason: "taken-over" });
+        if (!end.known) events.emit("lost", { job, reason: "taken-over" });
         return;
       case "unsettled":
-        errors.report(result.error, job.id);
+        errors.report(end.error, job.id);
     }
   }
 
   // ---- leases -----------------------------------------------------------------------------------------------------
 
-  #lost(lease: Lease, reason: LostReason): void {
-    const job = this.#running.get(lease);
-    if (job !== undefined) this.#parts.events.emit("lost", { job, reason });
+  #lost(run: JobRun<Out>, reason: LostReason): void {
+    if (this.#running.has(run)) this.#parts.events.emit("lost", { job: run.job, reason });
   }
 
   #watchOverrun(job: Job<Out>, end: Promise<void>): void {
@@ -293,4 +287,8 @@ export class Crew<Out> {
     await Promise.all(jobs.map(release));
     return count;
   }
+}
+
+function mayGo({ holds }: Waiter): boolean {
+  return holds();
 }

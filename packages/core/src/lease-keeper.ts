@@ -9,17 +9,10 @@
  * whoever runs it must be able to tell.
  */
 import { background } from "./background.ts";
+import { Bag } from "./bag.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
-import type { Lease, LostReason } from "./lease.ts";
-
-/** Who wants to know, and can renew. */
-export interface LeaseWatcher {
-  /** Extend the lease in the store. */
-  renew(lease: Lease): Promise<boolean>;
-  /** It is lost, and no longer kept. */
-  lost(lease: Lease, reason: LostReason): void;
-}
+import type { Lease, LeaseWatcher, LostReason } from "./lease.ts";
 
 /** A beat later than this, or than a quarter of the shortest lease, counts as a blocked event loop; in ms. */
 const LATE = 1000;
@@ -31,7 +24,7 @@ export class LeaseKeeper {
   /** `blocked`: for how many ms the event loop did not get to run its timers, at least. */
   readonly events: Emitter<{ blocked: number }> = new Emitter<{ blocked: number }>();
   readonly #clock: Clock;
-  readonly #kept = new Map<Lease, LeaseWatcher>();
+  readonly #kept = new Bag<Lease>();
   #timer: Timer | undefined;
   /** When the timer should fire. */
   #planned = Infinity;
@@ -50,7 +43,8 @@ export class LeaseKeeper {
   /** Renew this lease from now on. `false` when somebody has it renewed already. */
   keep(lease: Lease, watcher: LeaseWatcher): boolean {
     if (this.#kept.has(lease)) return false;
-    this.#kept.set(lease, watcher);
+    this.#kept.add(lease);
+    lease.watcher = watcher;
     this.#arm(nextMoment(lease));
     return true;
   }
@@ -62,7 +56,9 @@ export class LeaseKeeper {
 
   /** No longer. */
   drop(lease: Lease): void {
-    if (!this.#kept.delete(lease) || this.#kept.size > 0) return;
+    if (!this.#kept.delete(lease)) return;
+    lease.watcher = undefined;
+    if (this.#kept.size > 0) return;
     this.#timer?.cancel();
     this.#planned = Infinity;
   }
@@ -79,26 +75,22 @@ export class LeaseKeeper {
   #beat(): void {
     const planned = this.#planned;
     const now = this.#clock.monotonic();
-    const blocked = this.#late(now - planned);
+    const kept = this.#kept.toArray();
+    const blocked = isLate(now - planned, kept);
     this.#planned = Infinity;
     if (blocked) this.events.emit("blocked", now - planned);
-    for (const [lease, watcher] of this.#kept) {
-      if (lease.settling) continue;
+    for (const lease of kept) {
+      const { watcher } = lease;
+      if (watcher === undefined || lease.settling) continue;
       if (now >= lease.end) {
-        this.#lose(lease, watcher, blocked && lease.end > planned ? "event-loop-blocked" : "expired");
+        this.#lose(lease, blocked && lease.end > planned ? "event-loop-blocked" : "expired");
       }
       // Those that would be due soon go along.
       else if (!lease.renewing && lease.renewAt <= now + lease.duration / 6) background(this.#renew(lease, watcher));
     }
     let next = Infinity;
-    for (const lease of this.#kept.keys()) next = Math.min(next, nextMoment(lease));
+    for (const lease of this.#kept.toArray()) next = Math.min(next, nextMoment(lease));
     if (next < Infinity) this.#arm(next);
-  }
-
-  #late(ms: number): boolean {
-    let shortest = Infinity;
-    for (const { duration } of this.#kept.keys()) shortest = Math.min(shortest, duration);
-    return ms >= Math.min(LATE, shortest / 4);
   }
 
   async #renew(lease: Lease, watcher: LeaseWatcher): Promise<void> {
@@ -107,7 +99,7 @@ export class LeaseKeeper {
     try {
       const extended = await watcher.renew(lease);
       if (extended) lease.renewed(since, lease.duration);
-      else if (!lease.settling) this.#lose(lease, watcher, "taken-over");
+      else if (!lease.settling) this.#lose(lease, "taken-over");
     } catch {
       // Not reached: try again soon, until its end.
       lease.renewAt = this.#clock.monotonic() + lease.duration / 10;
@@ -116,12 +108,19 @@ export class LeaseKeeper {
     if (this.#kept.has(lease)) this.#arm(nextMoment(lease));
   }
 
-  #lose(lease: Lease, watcher: LeaseWatcher, reason: LostReason): void {
-    if (!this.#kept.has(lease)) return;
+  #lose(lease: Lease, reason: LostReason): void {
+    const { watcher } = lease;
+    if (watcher === undefined) return;
     this.drop(lease);
     lease.lose(reason);
     watcher.lost(lease, reason);
   }
+}
+
+function isLate(ms: number, kept: readonly Lease[]): boolean {
+  let shortest = Infinity;
+  for (const { duration } of kept) shortest = Math.min(shortest, duration);
+  return ms >= Math.min(LATE, shortest / 4);
 }
 
 function nextMoment(lease: Lease): number {

@@ -1,3 +1,4 @@
+import type { Bagged } from "./bag.ts";
 import type { Clock } from "./clock.ts";
 import { PqError } from "./errors.ts";
 import type { DeliveredJob, JobId, LeaseProof } from "./job.ts";
@@ -8,6 +9,14 @@ import type { DeliveredJob, JobId, LeaseProof } from "./job.ts";
  */
 export type LostReason = "expired" | "taken-over" | "event-loop-blocked";
 
+/** Who wants to know what becomes of a lease that is kept, and can renew it. */
+export interface LeaseWatcher {
+  /** Extend the lease in the store. */
+  renew(lease: Lease): Promise<boolean>;
+  /** It is lost, and no longer kept. */
+  lost(lease: Lease, reason: LostReason): void;
+}
+
 const SAYINGS: Readonly<Record<LostReason, string>> = {
   expired: "ran out before it could be renewed",
   "taken-over": "is no longer valid: it ran out in the store, or the job was removed",
@@ -15,15 +24,17 @@ const SAYINGS: Readonly<Record<LostReason, string>> = {
 };
 
 /** The lease of one delivered job, as this process sees it. Its end is counted on the monotonic clock from before the take was sent, so it is never late. */
-export class Lease implements LeaseProof {
+export class Lease implements LeaseProof, Bagged {
   readonly id: JobId;
   readonly fence: number;
   /** In ms. */
   readonly duration: number;
   /** Monotonic time at which it ends. */
   end: number;
-  /** Monotonic time of the next renewal; used by the keeper. */
+  /** Monotonic time of the next renewal; used by the keeper, like the two that follow. */
   renewAt: number;
+  watcher: LeaseWatcher | undefined;
+  place = -1;
   /** A renewal is under way. */
   renewing = false;
   /** A settlement is under way: neither renewed nor given up meanwhile, since the answer decides. */

@@ -14,8 +14,7 @@ import { errorText, isUnrecoverable } from "./failure.ts";
 import { type JobHost, renewLease } from "./job-host.ts";
 import { readHeaders } from "./headers.ts";
 import { type DeliveredJob, type JobId, UNLIMITED_ATTEMPTS } from "./job.ts";
-import type { Lease } from "./lease.ts";
-import type { LeaseWatcher } from "./lease-keeper.ts";
+import type { Lease, LeaseWatcher } from "./lease.ts";
 
 type SettleType = Settlement["type"];
 
@@ -239,7 +238,10 @@ export class Job<Out = unknown> implements AsyncDisposable {
     this.#state = "settling";
     this.#how = how;
     this.#lease.settling = true;
-    this.#settling = this.#send(item);
+    this.#settling = this.#host.settle(item).then(
+      (outcome) => this.#answered(outcome),
+      (error: unknown) => this.#unsettled(error),
+    );
     return this.#settling;
   }
 
@@ -247,22 +249,20 @@ export class Job<Out = unknown> implements AsyncDisposable {
     return new PqError("INVALID_STATE", `job ${this.id}: cannot ${what}, ${this.#how ?? "it"} was called before`);
   }
 
-  async #send(item: Settlement): Promise<SettleOutcome> {
-    let outcome: SettleOutcome;
-    try {
-      outcome = await this.#host.settle(item);
-    } catch (error) {
-      this.#state = "held";
-      this.#lease.settling = false;
-      this.#host.keeper.resume(this.#lease);
-      if (!isPqError(error, "OUTCOME_UNKNOWN")) this.#settling = undefined;
-      throw error;
-    }
+  #answered(outcome: SettleOutcome): SettleOutcome {
     this.#state = "settled";
     this.#host.keeper.drop(this.#lease);
     if (outcome !== "lost") return outcome;
     this.#lease.lose("taken-over");
     throw lostError(this.id);
+  }
+
+  #unsettled(error: unknown): never {
+    this.#state = "held";
+    this.#lease.settling = false;
+    this.#host.keeper.resume(this.#lease);
+    if (!isPqError(error, "OUTCOME_UNKNOWN")) this.#settling = undefined;
+    throw error;
   }
 
   async #touch(duration: number, progress: Uint8Array | null): Promise<void> {

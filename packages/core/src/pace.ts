@@ -17,11 +17,18 @@ export class Pace {
   #average = 0;
   #ended = 0;
   #stalled = false;
+  #ahead = 0;
 
   /** `fixed`: what the user says, if anything. */
   constructor(concurrency: number, fixed: number | undefined) {
     this.#concurrency = concurrency;
     this.#fixed = fixed;
+    this.#decide();
+  }
+
+  /** How many to take ahead now. */
+  get ahead(): number {
+    return this.#ahead;
   }
 
   /** A handler has ended after so many ms. */
@@ -29,6 +36,7 @@ export class Pace {
     this.#stalled = false;
     this.#ended++;
     this.#average += (ms - this.#average) * WEIGHT;
+    this.#decide();
   }
 
   /** Jobs had to be given back: nothing is taken ahead until a handler ends. */
@@ -36,13 +44,13 @@ export class Pace {
     this.#stalled = true;
     this.#ended = 0;
     this.#average = 0;
+    this.#decide();
   }
 
-  /** How many to take ahead now. */
-  get ahead(): number {
-    if (this.#stalled) return 0;
-    if (this.#fixed !== undefined) return this.#fixed;
-    if (this.#ended < ENOUGH || this.#average > QUICK) return 0;
-    return Math.min(MOST, Math.floor((this.#concurrency * HORIZON) / Math.max(this.#average, 0.1)));
+  #decide(): void {
+    if (this.#stalled) this.#ahead = 0;
+    else if (this.#fixed !== undefined) this.#ahead = this.#fixed;
+    else if (this.#ended < ENOUGH || this.#average > QUICK) this.#ahead = 0;
+    else this.#ahead = Math.min(MOST, Math.floor((this.#concurrency * HORIZON) / Math.max(this.#average, 0.1)));
   }
 }
