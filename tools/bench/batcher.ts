@@ -89,7 +89,14 @@ function putsAtTheSeam(name: string, backend: Backend, inFlight: number): Side {
     run: async (jobs) => {
       await backend.open({ report: (event) => console.error(event) });
       await inTurns(jobs, inFlight, () =>
-        backend.put({ request: newRequestId(), queue: "bench", jobs: [plainJob()], maxSize: null, partial: true }),
+        backend.put({
+          request: newRequestId(),
+          after: null,
+          queue: "bench",
+          jobs: [plainJob()],
+          maxSize: null,
+          partial: true,
+        }),
       );
       await empty(backend);
     },

@@ -36,6 +36,7 @@ const ROWS: Readonly<Record<string, readonly [label: string, say: (value: never)
   capacity: ["Bounded queues", yesNo],
   shared: ["Several processes on one store", yesNo],
   leasesOutliveConnections: ["Leases outlive their connection", yesNo],
+  chainedPuts: ["Two puts of a queue in flight at once", yesNo],
 };
 
 /** The tables in the root README say what the packages export: the promises with their rules, and the capabilities. */

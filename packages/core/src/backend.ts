@@ -54,6 +54,12 @@ export interface OpenParams {
 /** Parameters of `put`. */
 export interface PutParams {
   readonly request: RequestId;
+  /**
+   * Another put of this queue, still in flight, that must be carried out before this one. When the store has answered neither that
+   * request nor this one: reject with `UNAVAILABLE` and change nothing. Core asks again, with `null` once the other has ended.
+   * Any answer counts, also one of duplicates and full only. Always `null` without `capabilities.chainedPuts`.
+   */
+  readonly after: RequestId | null;
   readonly queue: string;
   /** 1 .. `capabilities.maxBatch` jobs with distinct ids. */
   readonly jobs: readonly NewJob[];

@@ -4,11 +4,14 @@
  *
  *     add --> [waiting] --flush: up to maxItems, maxBytes, each id once--> send --> one answer per item
  *
- * One call is in flight at a time, so items arrive at the store in the order in which they were added.
+ * One call is in flight at a time, so items arrive at the store in the order in which they were added. Where calls can be chained, a
+ * second one goes beside it once enough items wait: it names the call that it must come after, and the store sees to the order.
  */
 import { background } from "./background.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, turn } from "./clock.ts";
 import { isPqError, PqError } from "./errors.ts";
+import { newRequestId } from "./id.ts";
+import type { RequestId } from "./job.ts";
 
 /** How a batcher sends. */
 export interface BatcherOptions<Item, Answer> {
@@ -17,16 +20,33 @@ export interface BatcherOptions<Item, Answer> {
   readonly deadline: number;
   readonly maxItems: number;
   readonly maxBytes: number;
+  /** May a second call go beside one in flight, naming that as the one that it must come after? */
+  readonly chained: () => boolean;
   readonly idOf: (item: Item) => string;
   readonly bytesOf: (item: Item) => number;
-  /** One call; the answers stand in the order of the items. Settles within `deadline` ms. */
-  readonly send: (items: readonly Item[], deadline: number) => Promise<readonly Answer[]>;
+  /** One call; the answers stand in the order of the items. Settles within the call's deadline. */
+  readonly send: (items: readonly Item[], call: BatchCall) => Promise<readonly Answer[]>;
+}
+
+/** One call. */
+export interface BatchCall {
+  readonly request: RequestId;
+  /** It has so many ms. */
+  readonly deadline: number;
+  /** The call that must be applied before it, while that one is in flight; `null` once it has ended in whatever way. To be asked for each try. */
+  readonly after: () => RequestId | null;
+}
+
+/** A call under way. */
+interface Flight extends Omit<BatchCall, "deadline"> {
+  /** Another one was in flight when it began. */
+  readonly chained: boolean;
 }
 
 /** A place in the line: an item, or a call of its own. */
 interface Place<Item, Answer> {
   readonly item: Item | undefined;
-  readonly alone: ((deadline: number) => Promise<Answer>) | undefined;
+  readonly alone: ((call: BatchCall) => Promise<Answer>) | undefined;
   readonly since: number;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
@@ -40,11 +60,18 @@ const CAUSED_BY_ONE: ReadonlySet<string> = new Set([
   "INVALID_STATE",
 ]);
 
+/** Two calls of fewer items than this cost more than they gain by going at once: measured on Redis. */
+const WORTH_A_CALL = 32;
+
 /** Coalesces concurrent calls of one kind on one queue. */
 export class Batcher<Item, Answer> {
   readonly #options: BatcherOptions<Item, Answer>;
   #waiting: Place<Item, Answer>[] = [];
-  #running = false;
+  /** How many items each call in flight has. At most two calls. */
+  readonly #inFlight = new Map<RequestId, number>();
+  /** A call of its own is in flight: nothing goes beside it. */
+  #isAlone = false;
+  #flushing = false;
   readonly #whenIdle: (() => void)[] = [];
 
   constructor(options: BatcherOptions<Item, Answer>) {
@@ -57,36 +84,41 @@ export class Batcher<Item, Answer> {
   }
 
   /** Make a call of its own when its turn comes. */
-  alone<T>(call: (deadline: number) => Promise<T>): Promise<T> {
-    return this.#enter(undefined, call as unknown as (deadline: number) => Promise<Answer>) as unknown as Promise<T>;
+  alone<T>(call: (call: BatchCall) => Promise<T>): Promise<T> {
+    return this.#enter(undefined, call as unknown as (call: BatchCall) => Promise<Answer>) as unknown as Promise<T>;
   }
 
   /** Resolves when nothing waits or is in flight. */
   idle(): Promise<void> {
-    if (!this.#running) return Promise.resolve();
+    if (this.#isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  get #isIdle(): boolean {
+    return this.#waiting.length === 0 && this.#inFlight.size === 0;
   }
 
   #enter(item: Item | undefined, alone: Place<Item, Answer>["alone"]): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, alone, since: this.#options.clock.monotonic(), resolve, reject });
-      if (this.#running) return;
-      this.#running = true;
-      queueMicrotask(() => background(this.#run()));
+      if (this.#flushing || !this.#mayGo()) return;
+      this.#flushing = true;
+      queueMicrotask(() => this.#flush());
     });
   }
 
-  async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      this.#dropOverdue();
-      const batch = this.#nextBatch();
-      const first = batch[0];
-      if (first === undefined) continue;
-      if (first.alone === undefined) await this.#send(batch);
-      else await first.alone(this.#left(first)).then(first.resolve, first.reject);
-    }
-    this.#running = false;
-    for (const resolve of this.#whenIdle.splice(0)) resolve();
+  /** May a call go now? A second one only beside one that is not alone, and only when it is large enough. */
+  #mayGo(): boolean {
+    if (this.#inFlight.size === 0) return this.#waiting.length > 0;
+    const mayChain = this.#inFlight.size === 1 && !this.#isAlone && this.#waiting.length >= WORTH_A_CALL;
+    return mayChain && this.#waiting[0]?.item !== undefined && this.#options.chained();
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    this.#dropOverdue();
+    while (this.#mayGo()) background(this.#go(this.#nextBatch()));
+    if (this.#isIdle) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   /** Refuse what has waited so long behind others that too little time is left for a call: it was certainly not applied. */
@@ -109,6 +141,7 @@ export class Batcher<Item, Answer> {
   }
 
   #nextBatch(): Place<Item, Answer>[] {
+    const most = this.#share();
     const ids = new Set<string>();
     let bytes = 0;
     let count = 0;
@@ -118,7 +151,7 @@ export class Batcher<Item, Answer> {
       if (count > 0 && bytes > this.#options.maxBytes) break;
       // One that is there already does not make the set larger.
       if (ids.add(this.#options.idOf(item)).size === count) break;
-      if (++count === this.#options.maxItems) break;
+      if (++count === most) break;
     }
     // None: a call of its own stands first.
     const size = Math.max(1, count);
@@ -130,17 +163,45 @@ export class Batcher<Item, Answer> {
     return this.#waiting.splice(0, size);
   }
 
-  async #send(batch: readonly Place<Item, Answer>[]): Promise<void> {
+  /** The most items of the next call: half of all there are, when that is worth a call, so that the store has one half while we write the other. */
+  #share(): number {
+    const { chained, maxItems } = this.#options;
+    let all = this.#waiting.length;
+    for (const count of this.#inFlight.values()) all += count;
+    return all < 2 * WORTH_A_CALL || !chained() ? maxItems : Math.min(Math.ceil(all / 2), maxItems);
+  }
+
+  async #go(batch: readonly Place<Item, Answer>[]): Promise<void> {
+    const [first] = batch;
+    // With two in flight, there is none that the second could overtake but the first.
+    const [before] = this.#inFlight.keys();
+    const after = (): RequestId | null => (before !== undefined && this.#inFlight.has(before) ? before : null);
+    const flight = { request: newRequestId(), after, chained: before !== undefined };
+    this.#inFlight.set(flight.request, batch.length);
+    if (first?.alone === undefined) await this.#send(batch, flight);
+    else {
+      this.#isAlone = true;
+      await first.alone({ ...flight, deadline: this.#left(first) }).then(first.resolve, first.reject);
+      this.#isAlone = false;
+    }
+    this.#inFlight.delete(flight.request);
+    this.#flush();
+  }
+
+  async #send(batch: readonly Place<Item, Answer>[], flight: Flight): Promise<void> {
     try {
       const items = batch.map(({ item }) => item as Item);
-      const answers = await this.#options.send(items, batch[0] === undefined ? 0 : this.#left(batch[0]));
+      const deadline = batch[0] === undefined ? 0 : this.#left(batch[0]);
+      const answers = await this.#options.send(items, { ...flight, deadline });
       checkAnswers(answers, items);
+      // Two answers that come together are given apart: else the next two calls go together too, and client and store take turns for ever.
+      if (flight.chained) await turn();
       batch.forEach((place, index) => place.resolve(answers[index] as Answer));
     } catch (error) {
       if (batch.length > 1 && isPqError(error) && CAUSED_BY_ONE.has(error.code)) {
         for (const place of batch) {
           if (this.#overdue(place)) refuse(place);
-          else await this.#send([place]);
+          else await this.#send([place], { ...flight, request: newRequestId() });
         }
       } else {
         for (const place of batch) place.reject(error);

@@ -32,6 +32,8 @@ export interface Capabilities {
    * False where the store ties leases to connections: then jobs come back as soon as their holder's connection is closed or dead.
    */
   readonly leasesOutliveConnections: boolean;
+  /** Does the store understand `PutParams.after`? Then core keeps two puts of a queue in flight, so that client and server work at once. Default false. */
+  readonly chainedPuts: boolean;
 }
 
 const DEFAULTS: Capabilities = {
@@ -48,6 +50,7 @@ const DEFAULTS: Capabilities = {
   capacity: true,
   shared: true,
   leasesOutliveConnections: true,
+  chainedPuts: false,
 };
 
 /** The capabilities of a store: what is given here over the defaults, frozen. A later flag gets its default by itself. */

@@ -49,6 +49,11 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
+/** Resolves when input that has come, and what it sets off, has had its turn. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** A loop may go on for so long without letting timers and input have their turn, in ms. */
 const LONGEST_TURN = 10;
 
@@ -60,11 +65,8 @@ export function breather(clock: Clock): () => Promise<void> | undefined {
   let last = clock.monotonic();
   return () => {
     if (clock.monotonic() - last < LONGEST_TURN) return undefined;
-    return new Promise((resolve) => {
-      setImmediate(() => {
-        last = clock.monotonic();
-        resolve();
-      });
+    return turn().then(() => {
+      last = clock.monotonic();
     });
   };
 }

@@ -13,7 +13,7 @@ import type {
   Touch,
 } from "./backend.ts";
 import { BackendGuard, closedError, OPEN_DEADLINE } from "./backend-guard.ts";
-import { Batcher, checkAnswers } from "./batcher.ts";
+import { type BatchCall, Batcher, checkAnswers } from "./batcher.ts";
 import { checkDurability } from "./durability.ts";
 import { newRequestId } from "./id.ts";
 import type { DeliveredJob, NewJob } from "./job.ts";
@@ -61,28 +61,24 @@ export class QueueCalls {
     this.policy = options.policy;
     this.#guard = BackendGuard.of(options.backend);
     const { maxBatch, maxBatchBytes } = options.capabilities;
-    const maxItems = Math.min(MAX_ITEMS, maxBatch);
-    const common = { clock: this.policy.clock, deadline: this.policy.deadline, maxBytes: maxBatchBytes };
+    const { clock, deadline } = this.policy;
+    const common = { clock, deadline, idOf, maxItems: MAX_ITEMS, maxBytes: maxBatchBytes, chained: () => false };
     this.#puts = new Batcher<NewJob, PutOutcome>({
       ...common,
-      idOf,
-      maxItems,
+      maxItems: Math.min(MAX_ITEMS, maxBatch),
+      chained: () => this.#chains,
       bytesOf,
-      send: (jobs, deadline) => this.#put(jobs, true, deadline),
+      send: (jobs, call) => this.#put(jobs, true, call),
     });
     this.#settles = new Batcher<Settlement, SettleOutcome>({
       ...common,
-      idOf,
-      maxItems: MAX_ITEMS,
       bytesOf: bytesOfSettlement,
-      send: (items, deadline) => this.#settle(items, deadline),
+      send: (items, call) => this.#settle(items, call),
     });
     this.#touches = new Batcher<Touch, boolean>({
       ...common,
-      idOf,
-      maxItems: MAX_ITEMS,
       bytesOf: ({ progress }) => progress?.length ?? 0,
-      send: (items, deadline) => this.#touch(items, deadline),
+      send: (items, call) => this.#touch(items, call),
     });
   }
 
@@ -113,7 +109,7 @@ export class QueueCalls {
   /** Store all of these jobs or none, in their turn among the single ones. */
   putAll(jobs: readonly NewJob[]): Promise<readonly PutOutcome[]> {
     if (this.#closed) return Promise.reject(closedError(this.#called));
-    return this.#puts.alone((deadline) => this.#put(jobs, false, deadline));
+    return this.#puts.alone((call) => this.#put(jobs, false, call));
   }
 
   /** Settle one job, along with others. */
@@ -202,6 +198,12 @@ export class QueueCalls {
     await this.#guard.leave(this, this.policy);
   }
 
+  /** Not where each call is synced: there one large call does better than two. */
+  get #chains(): boolean {
+    const durability = this.#guard.guarantees?.durability;
+    return this.#options.capabilities.chainedPuts && (durability === "memory" || durability === "process");
+  }
+
   get #called(): string {
     return `queue "${this.name}"`;
   }
@@ -211,32 +213,30 @@ export class QueueCalls {
     if (this.#closed) throw closedError(this.#called);
   }
 
-  #put(jobs: readonly NewJob[], partial: boolean, deadline: number): Promise<readonly PutOutcome[]> {
+  #put(jobs: readonly NewJob[], partial: boolean, batch: BatchCall): Promise<readonly PutOutcome[]> {
     const { backend, maxSize } = this.#options;
-    const params = { request: newRequestId(), queue: this.name, jobs, maxSize, partial };
+    const params = { request: batch.request, queue: this.name, jobs, maxSize, partial };
     const call: CallSpec<readonly PutOutcome[]> = {
       name: "put",
       mutates: true,
-      invoke: () => backend.put(params),
+      invoke: () => backend.put({ ...params, after: batch.after() }),
       accept: (outcomes, unsure) => {
         checkAnswers(outcomes, jobs);
         return unsure ? outcomes.map((outcome, index) => ownPut(outcome, jobs[index])) : outcomes;
       },
     };
-    return this.#call("put", jobs.length, call, this.#until(deadline));
+    return this.#call("put", jobs.length, call, this.#until(batch.deadline));
   }
 
-  #settle(items: readonly Settlement[], deadline: number): Promise<readonly SettleOutcome[]> {
-    const { backend } = this.#options;
-    const params = { request: newRequestId(), queue: this.name, items };
-    const call = { name: "settle", mutates: true, invoke: () => backend.settle(params) };
+  #settle(items: readonly Settlement[], { request, deadline }: BatchCall): Promise<readonly SettleOutcome[]> {
+    const params = { request, queue: this.name, items };
+    const call = { name: "settle", mutates: true, invoke: () => this.#options.backend.settle(params) };
     return this.#call("settle", items.length, call, this.#until(deadline));
   }
 
-  #touch(items: readonly Touch[], deadline: number): Promise<readonly boolean[]> {
-    const { backend } = this.#options;
-    const params = { request: newRequestId(), queue: this.name, items };
-    const call = { name: "touch", mutates: true, invoke: () => backend.touch(params) };
+  #touch(items: readonly Touch[], { request, deadline }: BatchCall): Promise<readonly boolean[]> {
+    const params = { request, queue: this.name, items };
+    const call = { name: "touch", mutates: true, invoke: () => this.#options.backend.touch(params) };
     // An answer that comes when the lease is over is of no use: ask again in time.
     const shortest = items.reduce((least, { lease }) => Math.min(least, lease), Infinity);
     const attemptTimeout = Math.min(this.policy.attemptTimeout, Math.max(100, shortest / 6));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { PutParams } from "../src/backend.ts";
-import { Batcher } from "../src/batcher.ts";
+import { type BatchCall, Batcher } from "../src/batcher.ts";
 import { PqError } from "../src/errors.ts";
 import { newJobId } from "../src/id.ts";
 import { ManualClock } from "../src/testing/index.ts";
@@ -11,22 +11,30 @@ interface Item {
   readonly bytes?: number;
 }
 
-function setUp(send: (items: readonly Item[]) => Promise<readonly string[]>) {
+type Send = (items: readonly Item[]) => Promise<readonly string[]>;
+
+function setUp(
+  send: Send,
+  limits: { readonly maxItems: number; readonly chained: boolean } = { maxItems: 3, chained: false },
+) {
   const clock = new ManualClock();
   const sent: string[][] = [];
+  const calls: BatchCall[] = [];
   const batcher = new Batcher<Item, string>({
     clock,
     deadline: 1000,
-    maxItems: 3,
     maxBytes: 100,
+    maxItems: limits.maxItems,
+    chained: () => limits.chained,
     idOf: ({ id }) => id,
     bytesOf: ({ bytes = 1 }) => bytes,
-    send: (items) => {
+    send: (items, call) => {
       sent.push(items.map(({ id }) => id));
+      calls.push(call);
       return send(items);
     },
   });
-  return { clock, batcher, sent };
+  return { clock, batcher, sent, calls };
 }
 
 const echo = async (items: readonly Item[]): Promise<readonly string[]> => items.map(({ id }) => id.toUpperCase());
@@ -136,6 +144,184 @@ describe("batcher", () => {
     await Promise.all([added, idle]);
     expect(order).toEqual(["answered", "idle"]);
     await batcher.idle();
+  });
+});
+
+describe("a batcher of calls that can be chained", () => {
+  /** Each call is answered when its gate opens, unless it fails with the error given for it. */
+  function chained(...errors: (PqError | undefined)[]) {
+    const gates: Gate[] = [];
+    const all = setUp(
+      async (items) => {
+        const [gate, error] = [new Gate(), errors[gates.length]];
+        gates.push(gate);
+        await gate.opened;
+        if (error !== undefined) throw error;
+        return echo(items);
+      },
+      { maxItems: 1000, chained: true },
+    );
+    const add = (count: number, name = "item"): Promise<string[]> =>
+      Promise.all(Array.from({ length: count }, (_, n) => all.batcher.add({ id: `${name}-${n}`, bytes: 0 })));
+    const sizes = (): number[] => all.sent.map(({ length }) => length);
+    return { ...all, gates, add, sizes };
+  }
+
+  test("sends a large burst in two calls, the second to come after the first while that is in flight", async () => {
+    const { add, gates, sizes, calls, sent } = chained();
+    const added = add(101);
+    await turns();
+    expect(sizes()).toEqual([51, 50]);
+    expect(sent.flat()).toEqual(Array.from({ length: 101 }, (_, n) => `item-${n}`));
+    const [first, second] = calls;
+    expect(first?.after()).toBeNull();
+    expect(second?.after()).toBe(first?.request);
+    gates[0]?.open();
+    await turns();
+    expect(second?.after()).toBeNull();
+    gates[1]?.open();
+    expect(await added).toHaveLength(101);
+  });
+
+  test("sends a small burst in one call, and few items wait for it", async () => {
+    const { add, gates, sizes } = chained();
+    const [burst, few] = [add(62), add(1, "few")];
+    await turns();
+    const more = add(20, "more");
+    await turns();
+    expect(sizes()).toEqual([63]);
+    gates[0]?.open();
+    await Promise.all([burst, few]);
+    await turns();
+    expect(sizes()).toEqual([63, 20]);
+    gates[1]?.open();
+    await more;
+  });
+
+  test("sends a second call as soon as enough items wait, and no third", async () => {
+    const { add, gates, sizes, calls } = chained();
+    const all = [add(1, "a")];
+    await turns();
+    all.push(add(31, "b"));
+    await turns();
+    expect(sizes()).toEqual([1]);
+    all.push(add(1, "c"));
+    await turns();
+    expect(sizes()).toEqual([1, 32]);
+    all.push(add(500, "d"));
+    await turns();
+    expect(sizes()).toEqual([1, 32]);
+    gates[1]?.open();
+    await turns();
+    // The first is still there: what goes now must come after it.
+    expect(sizes()).toEqual([1, 32, 251]);
+    expect(calls[2]?.after()).toBe(calls[0]?.request);
+    gates[0]?.open();
+    await turns();
+    expect(sizes()).toEqual([1, 32, 251, 249]);
+    expect(calls[3]?.after()).toBe(calls[2]?.request);
+    for (const gate of gates) gate.open();
+    await Promise.all(all);
+  });
+
+  test("puts nothing beside a call of its own, and lets it wait for both others", async () => {
+    const { add, gates, sizes, batcher } = chained();
+    const gate = new Gate();
+    const order: string[] = [];
+    const before = add(80, "before");
+    const alone = batcher.alone(async () => {
+      order.push("alone");
+      await gate.opened;
+    });
+    const after = add(80, "after");
+    await turns();
+    expect(sizes()).toEqual([80]);
+    gates[0]?.open();
+    await turns();
+    expect([order, sizes()]).toEqual([["alone"], [80]]);
+    gate.open();
+    await alone;
+    await turns();
+    expect(sizes()).toEqual([80, 40, 40]);
+    for (const one of gates) one.open();
+    await Promise.all([before, after]);
+  });
+
+  test("lets a call of its own wait for two in flight", async () => {
+    const { add, gates, batcher } = chained();
+    const order: string[] = [];
+    const before = add(80);
+    await turns();
+    const alone = batcher.alone(async () => void order.push("alone"));
+    gates[1]?.open();
+    await turns();
+    expect(order).toEqual([]);
+    gates[0]?.open();
+    await Promise.all([before, alone]);
+    expect(order).toEqual(["alone"]);
+  });
+
+  test("never puts a call of its own beside another when those before it are overdue", async () => {
+    const { add, gates, batcher, clock, sizes } = chained();
+    const first = add(1, "first");
+    await turns();
+    await clock.advance(10);
+    const late = errorOf(add(20, "late"));
+    await clock.advance(700);
+    const order: string[] = [];
+    const alone = batcher.alone(async () => void order.push("alone"));
+    await clock.advance(100);
+    const rest = add(40, "rest");
+    expect(await late).toMatchObject({ code: "UNAVAILABLE" });
+    expect([sizes(), order]).toEqual([[1], []]);
+    gates[0]?.open();
+    await alone;
+    await turns();
+    gates[1]?.open();
+    await Promise.all([first, rest]);
+    expect(sizes()).toEqual([1, 40]);
+  });
+
+  test("holds the second call behind all items of the first when those go again one by one", async () => {
+    const { add, gates, calls, sizes } = chained(new PqError("PAYLOAD_TOO_LARGE", "one is too large"));
+    const added = add(64);
+    await turns();
+    gates[0]?.open();
+    await turns();
+    expect(sizes()).toEqual([32, 32, 1]);
+    expect(calls[1]?.after()).toBe(calls[0]?.request);
+    for (let n = 2; n < 34; n++) {
+      gates[n]?.open();
+      await turns(1);
+    }
+    await turns();
+    expect(calls[1]?.after()).toBeNull();
+    gates[1]?.open();
+    expect(await added).toHaveLength(64);
+    expect(sizes()).toEqual([32, 32, ...Array.from({ length: 32 }, () => 1)]);
+  });
+
+  test("goes on with two calls when the answers of both come at once", async () => {
+    const { batcher, sizes, gates } = chained();
+    let left = 300;
+    const lane = async (): Promise<void> => {
+      while (left > 0) await batcher.add({ id: `${left--}`, bytes: 0 });
+    };
+    const lanes = Promise.all(Array.from({ length: 100 }, lane));
+    await turns();
+    expect(sizes()).toEqual([50, 50]);
+    gates[0]?.open();
+    gates[1]?.open();
+    // The callers of the first have their turn before those of the second.
+    await turns(1);
+    expect(sizes()).toEqual([50, 50, 50]);
+    await turns();
+    expect(sizes()).toEqual([50, 50, 50, 50]);
+    for (let n = 0; n < 20; n++) {
+      for (const gate of gates) gate.open();
+      await turns();
+    }
+    await lanes;
   });
 });
 

@@ -8,7 +8,7 @@
  * | the reply | the call |
  * |---|---|
  * | refuses every write for now: `OOM READONLY MISCONF NOREPLICAS MASTERDOWN LOADING BUSY CLUSTERDOWN …`, inside a script too | `UNAVAILABLE`: these are judged at the first write, and while a script runs they do not change |
- * | `PQFORMAT`, from the head of a script | `INCOMPATIBLE_VERSION` |
+ * | `PQAFTER`, from a put whose predecessor has not come | `UNAVAILABLE` |
  * | any other, outside of a script | `UNAVAILABLE`: the server ran nothing |
  * | `WRONGTYPE` inside a script | `CORRUPT`: somebody else's data stands under our keys |
  * | `PQFORMAT`, made by our scripts | `INCOMPATIBLE_VERSION` |
@@ -56,6 +56,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   WRONGPASS: "username or password are wrong",
   NOSCRIPT: "it forgot the script",
   NOPROTO: "it does not speak this protocol",
+  PQAFTER: "the put before this one has not come",
 };
 
 /** Said by the head of each script before it does anything: the queue has a newer format, which follows. */
@@ -134,10 +135,6 @@ function replyError(cause: ServerError, address: string, script: string | undefi
       `${where}: a newer version of @pq/redis wrote this queue, in format ${format}: upgrade the package`,
       { cause },
     );
-  }
-  if (word === "PQFORMAT") {
-    const what = `${where}: a newer version of @pq/redis wrote this queue: upgrade the package`;
-    return new PqError("INCOMPATIBLE_VERSION", what, { cause });
   }
   if (word === "WRONGTYPE") {
     return new PqError("CORRUPT", `${where}: a key of the queue holds something else: is the prefix used by others?`, {

@@ -25,7 +25,7 @@ export function requestBytes(request: RequestId): Buffer {
 const LARGE = 1024;
 
 /** The arguments of `put`. */
-export function putArguments({ request, jobs, maxSize, partial }: PutParams): Argument[] {
+export function putArguments({ request, after, jobs, maxSize, partial }: PutParams): Argument[] {
   const ids = Buffer.allocUnsafe(jobs.length * ID_BYTES);
   const features: (Buffer | undefined)[] = [];
   const more: Buffer[] = [];
@@ -41,6 +41,7 @@ export function putArguments({ request, jobs, maxSize, partial }: PutParams): Ar
   const records = jobs.map((job, index) => ({ job, featured: features[index] !== undefined }));
   return [
     requestBytes(request),
+    after === null ? "" : requestBytes(after),
     maxSize === null ? "" : String(maxSize),
     partial ? "1" : "0",
     shorten(ids),

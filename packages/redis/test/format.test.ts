@@ -64,7 +64,14 @@ describe.skipIf(!there.available)("the stored format", () => {
 
   test("a repeated request is refused too", async () => {
     const seam = await site.queue();
-    const params = { request: newRequestId(), queue: "q", jobs: [newJob("a")], maxSize: null, partial: false };
+    const params = {
+      request: newRequestId(),
+      after: null,
+      queue: "q",
+      jobs: [newJob("a")],
+      maxSize: null,
+      partial: false,
+    };
     await seam.backend.put(params);
     await site.admin.hset("pq:{q}:meta", "format", "2");
     expect(await code(seam.backend.put(params))).toBe("INCOMPATIBLE_VERSION");

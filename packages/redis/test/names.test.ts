@@ -125,7 +125,7 @@ describe.skipIf(!there.available)("stored names", () => {
     const backend = await site.backend();
     const request = newRequestId();
     const put = (queue: string): Promise<unknown> =>
-      backend.put({ request, queue, jobs: [newJob(queue)], maxSize: null, partial: false });
+      backend.put({ request, after: null, queue, jobs: [newJob(queue)], maxSize: null, partial: false });
     await put("a");
     await put("b");
     expect([(await backend.stats("a")).ready, (await backend.stats("b")).ready]).toEqual([1, 1]);

@@ -126,7 +126,14 @@ export class Seam {
   }
 
   put(...jobs: readonly NewJob[]): Promise<readonly PutOutcome[]> {
-    return this.backend.put({ request: newRequestId(), queue: this.name, jobs, maxSize: null, partial: false });
+    return this.backend.put({
+      request: newRequestId(),
+      after: null,
+      queue: this.name,
+      jobs,
+      maxSize: null,
+      partial: false,
+    });
   }
 
   /** Put them in batches of `size`. */

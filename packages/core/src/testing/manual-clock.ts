@@ -1,13 +1,8 @@
-import { type Clock, type Timer } from "../clock.ts";
+import { type Clock, type Timer, turn } from "../clock.ts";
 
 interface Pending {
   readonly at: number;
   readonly fn: () => void;
-}
-
-/** Lets everything that is ready to run, run: promise chains, and callbacks of finished input and output. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /**

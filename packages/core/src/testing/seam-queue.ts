@@ -65,7 +65,7 @@ export class SeamQueue {
 
   /** Put with `maxSize`. */
   putWithin(maxSize: number | null, jobs: readonly NewJob[], partial = false): Promise<readonly PutOutcome[]> {
-    return this.backend.put({ request: newRequestId(), queue: this.name, jobs, maxSize, partial });
+    return this.backend.put({ request: newRequestId(), after: null, queue: this.name, jobs, maxSize, partial });
   }
 
   /** Take up to `limit` jobs. */

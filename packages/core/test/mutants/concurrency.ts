@@ -110,6 +110,7 @@ export const concurrency: readonly Mutant[] = [
           if (read !== undefined) {
             await backend.put({
               request: newRequestId(),
+              after: null,
               queue,
               jobs: [{ ...read, ...plain }],
               maxSize: null,

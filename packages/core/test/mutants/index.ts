@@ -25,6 +25,7 @@ import { names } from "./names.ts";
 import { batch } from "./batch.ts";
 import { wait } from "./wait.ts";
 import { concurrency } from "./concurrency.ts";
+import { chained } from "./chained.ts";
 import { faults } from "./faults.ts";
 import { restart } from "./restart.ts";
 import { lifecycle } from "./lifecycle.ts";
@@ -56,6 +57,7 @@ export const mutants: readonly Mutant[] = [
   ...batch,
   ...wait,
   ...concurrency,
+  ...chained,
   ...faults,
   ...restart,
   ...lifecycle,

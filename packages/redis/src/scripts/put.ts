@@ -1,7 +1,8 @@
 /**
- * put: ARGV request, most jobs that may be there or '', whether a part of them may be stored ('1'), ids (below), records (each with its
- * length (4) before it; or '' when they are large), more, large records. More stands for those jobs that are not simply put: index from 1 (2), features with their length (2) before
- * them, kind of due time (1: 0 now, 1 in so many ms, 2 at a time, 3 urgent), due time (7).
+ * put: ARGV request, the request that must have been answered before or '', most jobs that may be there or '', whether a part of them may
+ * be stored ('1'), ids (below), records (each with its length (4) before it; or '' when they are large), more, large records.
+ * More stands for those jobs that are not simply put: index from 1 (2), features with their length (2) before them,
+ * kind of due time (1: 0 now, 1 in so many ms, 2 at a time, 3 urgent), due time (7).
  * Ids are: how many bytes at the beginning all of them share (1), those bytes, then the rest of each.
  * Answers 'a' when all were added, 'f' when none was for want of room, else one piece for each job: 'a', 'f', or 'd' and the id of the holder (16).
  */
@@ -10,12 +11,13 @@ import { type Script, script } from "./script.ts";
 
 /** Simple jobs, without a limit, while nothing is due: they only go to the end of the list. */
 const express = String.raw`
-local request, blob, small = ARGV[1], ARGV[4], ARGV[5]
+local request, blob, small = ARGV[1], ARGV[5], ARGV[6]
 local shared = byte(blob, 1)
 local head, size = sub(blob, 1, 1 + shared), 16 - shared
 local n = (#blob - 1 - shared) / size
 local others = call('EXISTS', root .. 'gone', WAITERS)
-if format and now < next and ARGV[2] == '' and ARGV[6] == '' and 2 * n <= PIECE and not recall(request)
+if format and now < next and ARGV[3] == '' and ARGV[7] == '' and 2 * n <= PIECE and not recall(request)
+  and (ARGV[2] == '' or recall(ARGV[2]))
   and (others == 0 or call('EXISTS', root .. 'gone') == 0) then
   local prefix, ids, isNew = sub(head, 2), {}, true
   for i = 1, n do ids[i] = prefix .. sub(blob, 2 + shared + size * (i - 1), 1 + shared + size * i) end
@@ -25,7 +27,7 @@ if format and now < next and ARGV[2] == '' and ARGV[6] == '' and 2 * n <= PIECE 
   if isNew then
     local created, list, at = write('>I6', now), {}, 1
     for i = 1, n do
-      local record = ARGV[6 + i]
+      local record = ARGV[7 + i]
       if not record then
         local a, b, c, d = byte(small, at, at + 3)
         local last = at + 3 + ((a * 256 + b) * 256 + c) * 256 + d
@@ -66,27 +68,28 @@ end
 `;
 
 const step = String.raw`
-local request, most, partial = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+local request, after, most, partial = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 local known = recall(request)
 if known then
   call('HDEL', META, '')
   return repeated(request, known)
 end
+if after ~= '' and not recall(after) then return redis.error_reply('PQAFTER the put before this one has not come') end
 -- The first write is one that needs memory, so a put is refused as a whole when there is none.
 call('HSET', META, 'format', 1, 'about', ABOUT)
 catchUp()
 
 -- Read the jobs.
-local ids, records, more, at = idsOfRun(ARGV[4], 1), {}, {}, 1
+local ids, records, more, at = idsOfRun(ARGV[5], 1), {}, {}, 1
 local n = #ids
 for i = 1, n do
-  records[i] = ARGV[6 + i]
-  if not records[i] then records[i], at = read('>I4c0', ARGV[5], at) end
+  records[i] = ARGV[7 + i]
+  if not records[i] then records[i], at = read('>I4c0', ARGV[6], at) end
 end
 at = 1
-while at <= #ARGV[6] do
+while at <= #ARGV[7] do
   local i, text, kind, moment
-  i, text, kind, moment, at = read('>I2I2c0BI7', ARGV[6], at)
+  i, text, kind, moment, at = read('>I2I2c0BI7', ARGV[7], at)
   more[i] = { text = text, features = text ~= '' and readFeatures(text) or PLAIN, kind = kind, moment = moment }
 end
 

@@ -62,7 +62,9 @@ export class Caller {
   }
 
   async put(jobs: readonly NewJob[], maxSize: number | null, partial: boolean): Promise<void> {
-    const outcomes = await this.#call("put", { jobs, maxSize, partial }, (params) => this.#backend.put(params));
+    const outcomes = await this.#call("put", { after: null, jobs, maxSize, partial }, (params) =>
+      this.#backend.put(params),
+    );
     for (const { status } of outcomes) if (status !== "full") this.#count(status === "added" ? "put" : status);
   }
 

@@ -48,6 +48,8 @@ export type Command =
       readonly jobs: readonly JobSpec[];
       readonly maxSize: number | null;
       readonly partial: boolean;
+      /** It must come after the put before it. */
+      readonly chained: boolean;
     }
   | { readonly type: "take"; readonly limit: number; readonly span: Span }
   | { readonly type: "settle"; readonly items: readonly LeaseSpec[] }
@@ -79,13 +81,14 @@ function command(fc: FastCheck, { capabilities, events }: Allowed): Arbitrary<Co
   const items = few(fc, lease(fc));
   const jobs = few(fc, job(fc, capabilities));
   const maxSize = fc.constantFrom(...(capabilities.capacity ? [null, null, null, 1, 3, 6] : [null]));
+  const chained = fc.constantFrom(...(capabilities.chainedPuts ? [false, true] : [false]));
   const weigh = <T>(weight: number, fields: Arbitrary<T>, whole: (fields: T) => Command) => ({
     weight,
     arbitrary: fields.map(whole),
   });
   const plain = (weight: number, type: Plain) => ({ weight, arbitrary: fc.constantFrom<Command>({ type }) });
   return fc.oneof<Command>(
-    weigh(60, fc.record({ jobs, maxSize, partial: fc.boolean() }), (fields) => ({ type: "put", ...fields })),
+    weigh(60, fc.record({ jobs, maxSize, partial: fc.boolean(), chained }), (fields) => ({ type: "put", ...fields })),
     weigh(60, fc.record({ limit, span }), (fields) => ({ type: "take", ...fields })),
     weigh(60, items, (items) => ({ type: "settle", items })),
     weigh(15, fc.record({ items, span }), (fields) => ({ type: "touch", ...fields })),

@@ -9,7 +9,7 @@
 import type { Backend, ControlParams, Counters, QueueStats } from "../../backend.ts";
 import { newRequestId } from "../../id.ts";
 import { type DeliveredJob, JOB_STATES, type JobId, type JobState, type RequestId, type StoredJob } from "../../job.ts";
-import type { Command, JobSpec, LeaseSpec, Plain } from "./commands.ts";
+import type { Command, LeaseSpec, Plain } from "./commands.ts";
 import { type Call, Comparison, type Sides } from "./comparison.ts";
 import { bytes, Ledger, newest, settlement, type Side, sortEqualTimes } from "./ledger.ts";
 import { show } from "./show.ts";
@@ -38,6 +38,7 @@ export class ModelRun {
   readonly #ledger: Ledger;
   readonly #compared: Comparison;
   #calls: EarlierCall[] = [];
+  #lastPut: { readonly at: number; readonly request: RequestId } | undefined;
   /** What counters lost by crashes. */
   #lost: Partial<Counters> = {};
 
@@ -59,7 +60,7 @@ export class ModelRun {
   #do(command: Command): Promise<void> {
     switch (command.type) {
       case "put":
-        return this.#put(command.jobs, command.maxSize, command.partial);
+        return this.#put(command);
       case "take":
         return this.#take(command.limit, this.#sides.pace.lasting(command.span));
       case "settle":
@@ -101,11 +102,13 @@ export class ModelRun {
 
   // ---- calls that change something --------------------------------------------------------------------------------
 
-  async #put(specs: readonly JobSpec[], maxSize: number | null, partial: boolean): Promise<void> {
+  async #put({ jobs: specs, maxSize, partial, chained }: Command & { readonly type: "put" }): Promise<void> {
     const again = specs.flatMap((spec) => (spec.again === null ? [] : [spec.again]));
     const used = this.#ledger.jobs(again);
     const jobs = specs.map((spec) => this.#ledger.newJob(spec, spec.again === null ? undefined : used.shift()));
-    const params = { ...this.#base(), jobs, maxSize, partial };
+    const after = chained && this.#isRepeatable(this.#lastPut) ? this.#lastPut.request : null;
+    const params = { ...this.#base(), after, jobs, maxSize, partial };
+    this.#lastPut = { at: this.#sides.pace.clock.now(), request: params.request };
     await this.#change("put", params, (backend) => backend.put(params));
   }
 
@@ -193,7 +196,12 @@ export class ModelRun {
 
   async #repeat(back: number): Promise<void> {
     const call = newest(this.#calls, back);
-    if (call !== undefined && this.#sides.pace.clock.now() - call.at < this.#sides.repeatable) await call.repeat();
+    if (this.#isRepeatable(call)) await call.repeat();
+  }
+
+  /** Does the store remember this call for sure? */
+  #isRepeatable<C extends { readonly at: number }>(call: C | undefined): call is C {
+    return call !== undefined && this.#sides.pace.clock.now() - call.at < this.#sides.repeatable;
   }
 
   // ---- calls that look --------------------------------------------------------------------------------------------
@@ -248,6 +256,7 @@ export class ModelRun {
     this.#compared.note("restart");
     await this.#sides.restart();
     this.#calls = this.#calls.filter(({ refused }) => !refused);
+    this.#lastPut = undefined;
     this.#compared.mayReject = true;
     const stats = (backend: Backend): Promise<QueueStats> => backend.stats(this.#sides.queue);
     await this.#compared.both("stats", {}, stats, (model, store) => {

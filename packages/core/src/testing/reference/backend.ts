@@ -22,7 +22,11 @@ import type { DeliveredJob } from "../../job.ts";
 import { REPEAT_WINDOW, ReferenceStore } from "./store.ts";
 
 /** What the in-memory store can do. */
-export const memoryCapabilities: Capabilities = defineCapabilities({ lateness: 1, repeatWindow: REPEAT_WINDOW });
+export const memoryCapabilities: Capabilities = defineCapabilities({
+  lateness: 1,
+  repeatWindow: REPEAT_WINDOW,
+  chainedPuts: true,
+});
 
 /**
  * A queue store in memory, for tests of code that uses @pq. It keeps every promise but durability.
@@ -61,7 +65,7 @@ export class ReferenceBackend implements Backend {
 
   async put(params: PutParams): Promise<readonly PutOutcome[]> {
     this.#check();
-    return this.#store.stepOnce(params.queue, params.request, (queue, now) => queue.put(params, now));
+    return this.#store.stepOnce(params.queue, params, (queue, now) => queue.put(params, now));
   }
 
   async take(params: TakeParams): Promise<readonly DeliveredJob[]> {
@@ -69,14 +73,14 @@ export class ReferenceBackend implements Backend {
     return this.#store.step(params.queue, (queue, now) => queue.take(params, now));
   }
 
-  async settle({ queue: name, request, items }: SettleParams): Promise<readonly SettleOutcome[]> {
+  async settle(params: SettleParams): Promise<readonly SettleOutcome[]> {
     this.#check();
-    return this.#store.stepOnce(name, request, (queue, now) => queue.settle(items, now));
+    return this.#store.stepOnce(params.queue, params, (queue, now) => queue.settle(params.items, now));
   }
 
-  async touch({ queue: name, request, items }: TouchParams): Promise<readonly boolean[]> {
+  async touch(params: TouchParams): Promise<readonly boolean[]> {
     this.#check();
-    return this.#store.stepOnce(name, request, (queue, now) => queue.touch(items, now));
+    return this.#store.stepOnce(params.queue, params, (queue, now) => queue.touch(params.items, now));
   }
 
   async wait({ queue: name, timeout, signal }: WaitParams): Promise<void> {
@@ -95,7 +99,7 @@ export class ReferenceBackend implements Backend {
 
   async control(params: ControlParams): Promise<ControlResult> {
     this.#check();
-    return this.#store.stepOnce(params.queue, params.request, (queue, now) => queue.control(params, now));
+    return this.#store.stepOnce(params.queue, params, (queue, now) => queue.control(params, now));
   }
 
   async stats(name: string): Promise<QueueStats> {

@@ -1,4 +1,5 @@
 import { type Clock, systemClock, type Timer } from "../../clock.ts";
+import { PqError } from "../../errors.ts";
 import type { RequestId } from "../../job.ts";
 import { ReferenceQueue } from "./queue.ts";
 
@@ -47,8 +48,12 @@ export class ReferenceStore {
     return result;
   }
 
-  /** `step`, answering a repeated request as the first time. */
-  stepOnce<T>(name: string, request: RequestId, act: (queue: ReferenceQueue, now: number) => T): T {
+  /** `step`, answering a repeated request as the first time. Throws `UNAVAILABLE` when the request that this one must come after was not answered. */
+  stepOnce<T>(
+    name: string,
+    { request, after = null }: { readonly request: RequestId; readonly after?: RequestId | null },
+    act: (queue: ReferenceQueue, now: number) => T,
+  ): T {
     const { answers } = this.#slot(name);
     const now = this.clock.now();
     for (const [old, { at }] of answers) {
@@ -57,6 +62,7 @@ export class ReferenceStore {
     }
     const known = answers.get(request);
     if (known !== undefined) return known.answer as T;
+    if (after !== null && !answers.has(after)) throw new PqError("UNAVAILABLE", "the put before this one has not come");
     const answer = this.step(name, act);
     answers.set(request, { at: now, answer });
     return answer;

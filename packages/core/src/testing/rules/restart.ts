@@ -121,7 +121,14 @@ export const restart: readonly Rule[] = [
     needs,
     async run(t) {
       const q = await seam(t);
-      const put = { request: newRequestId(), queue: q.name, jobs: [job("job")], maxSize: null, partial: false };
+      const put = {
+        request: newRequestId(),
+        after: null,
+        queue: q.name,
+        jobs: [job("job")],
+        maxSize: null,
+        partial: false,
+      };
       await q.backend.put(put);
       const settle = { request: newRequestId(), queue: q.name, items: [ack(await q.takeOne("job"))] };
       await q.backend.settle(settle);

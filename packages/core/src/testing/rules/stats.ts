@@ -130,7 +130,14 @@ export const stats: readonly Rule[] = [
     promise: "P4",
     async run(t) {
       const q = await seam(t);
-      const put = { request: newRequestId(), queue: q.name, jobs: [job("1"), job("2")], maxSize: null, partial: false };
+      const put = {
+        request: newRequestId(),
+        after: null,
+        queue: q.name,
+        jobs: [job("1"), job("2")],
+        maxSize: null,
+        partial: false,
+      };
       await q.backend.put(put);
       assert.deepEqual(await counted(q, () => q.backend.put(put)), {}, "a repeated put was counted again");
     },
