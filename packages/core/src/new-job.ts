@@ -68,8 +68,8 @@ export class JobMaker {
     }
   }
 
-  /** Throws `PAYLOAD_TOO_LARGE` when the store cannot put these jobs in one step. */
-  checkBatch(jobs: readonly NewJob[]): void {
+  /** Throws `PAYLOAD_TOO_LARGE` when the store cannot put these jobs in one step, `TypeError` when ids that were `given` are the same. */
+  checkBatch(jobs: readonly NewJob[], given: boolean): void {
     const { maxBatch, maxBatchBytes } = this.#capabilities;
     if (jobs.length > maxBatch) {
       throw new PqError(
@@ -86,7 +86,7 @@ export class JobMaker {
         store: this.#store,
       });
     }
-    if (new Set(jobs.map(({ id }) => id)).size < jobs.length) {
+    if (given && new Set(jobs.map(({ id }) => id)).size < jobs.length) {
       throw new TypeError("jobs of one call must have different ids");
     }
   }

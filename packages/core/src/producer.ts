@@ -65,11 +65,11 @@ export class Producer<In> {
     const own = (index: number): PutOptions | undefined =>
       typeof options === "function" ? options(payloads[index] as In, index) : options;
     const jobs = ready.map((bytes, index) => this.#parts.maker.make(bytes, own(index), false));
+    this.#parts.maker.checkBatch(jobs, options !== undefined);
     return this.#putAll(jobs, typeof options === "function" ? undefined : options);
   }
 
   async #putAll(jobs: readonly NewJob[], options: PutOptions | undefined): Promise<PutResult[]> {
-    this.#parts.maker.checkBatch(jobs);
     options?.signal?.throwIfAborted();
     const store = async (): Promise<readonly PutOutcome[] | undefined> => {
       const outcomes = await this.#parts.calls.putAll(jobs);

@@ -156,7 +156,7 @@ export const groups: readonly Rule[] = [
     promise: "order",
     needs,
     async run(t) {
-      const q = await lane(t);
+      const q = await seam(t);
       await q.put(job("g1", { group: "g", priority: 5 }), job("g2", { group: "g", priority: 0 }));
       await q.put(job("h1", { group: "h", priority: 4 }), job("lone", { priority: 3 }));
       assert.deepEqual(await q.drain(), ["lone", "h1", "g1", "g2"]);
