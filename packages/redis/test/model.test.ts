@@ -11,7 +11,7 @@ const flavours: readonly RedisFlavour[] = ["redis", "valkey"];
 for (const flavour of flavours) {
   const there = await available(flavour, "program");
   describe.skipIf(!there.available)(flavour, () => {
-    it("answers as the reference store", { timeout: 60_000 + RUNS * 1000 }, async ({ annotate }) => {
+    it("answers as the reference store", { timeout: 60_000 + RUNS * 2000 }, async ({ annotate }) => {
       const found = await modelTest(redisHarness({ name: flavour, flavour }), fc, { runs: RUNS, shrink: false });
       await annotate(`${found.runs} sequences, ${found.commands} calls, ${found.undecided} undecided`);
     });
