@@ -29,6 +29,9 @@ const ABORT_PATIENCE = 5000;
 /** The most that one take asks for. */
 const MOST_TAKEN = 1000;
 
+/** A worker that may hold more than this takes half of it at most, so that one half is taken while the other is worked on. */
+const SMALL = 64;
+
 /** What a crew tells its worker. */
 export interface CrewParts<Out> {
   readonly source: JobSource<Out>;
@@ -97,8 +100,10 @@ export class Crew<Out> {
   get room(): number {
     const { ahead } = this.#pace;
     if (this.#stopped || this.#buffer.length > ahead / 2 || this.#settling >= this.#mostSettling) return 0;
-    const wanted = this.#parts.settings.concurrency + ahead;
-    return Math.min(MOST_TAKEN, wanted - this.#running.size - this.#buffer.length);
+    const { concurrency } = this.#parts.settings;
+    const wanted = concurrency + ahead;
+    const most = Math.min(MOST_TAKEN, Math.max(concurrency, SMALL, Math.ceil(wanted / 2)));
+    return Math.min(most, wanted - this.#running.size - this.#buffer.length);
   }
 
   /** So many settlements may be under way: enough to batch them, few enough to be slowed down by a slow store. */

@@ -424,6 +424,18 @@ describe("worker", () => {
     gates.at(-1)?.open();
   });
 
+  test("takes at most half of what it may hold at once, and the other half while it works on the first", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue<number>();
+    await queue.putMany(Array.from({ length: 201 }, (_, n) => n));
+    const gate = new Gate();
+    const worker = queue.work(() => gate.opened, { prefetch: 200 });
+    await t.clock.advance(10);
+    expect(t.params<{ limit: number }>("take").map(({ limit }) => limit)).toEqual([101, 100]);
+    expect([worker.running, worker.buffered]).toEqual([1, 200]);
+    gate.open();
+  });
+
   test("a store that is slow to settle slows the worker down", async () => {
     const t = new TestBackend();
     await using queue = t.queue<number>();
