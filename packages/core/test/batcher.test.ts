@@ -185,15 +185,15 @@ describe("a batcher of calls that can be chained", () => {
 
   test("sends a small burst in one call, and few items wait for it", async () => {
     const { add, gates, sizes } = chained();
-    const [burst, few] = [add(62), add(1, "few")];
+    const [burst, few] = [add(30), add(1, "few")];
     await turns();
-    const more = add(20, "more");
+    const more = add(15, "more");
     await turns();
-    expect(sizes()).toEqual([63]);
+    expect(sizes()).toEqual([31]);
     gates[0]?.open();
     await Promise.all([burst, few]);
     await turns();
-    expect(sizes()).toEqual([63, 20]);
+    expect(sizes()).toEqual([31, 15]);
     gates[1]?.open();
     await more;
   });
@@ -202,23 +202,23 @@ describe("a batcher of calls that can be chained", () => {
     const { add, gates, sizes, calls } = chained();
     const all = [add(1, "a")];
     await turns();
-    all.push(add(31, "b"));
+    all.push(add(15, "b"));
     await turns();
     expect(sizes()).toEqual([1]);
     all.push(add(1, "c"));
     await turns();
-    expect(sizes()).toEqual([1, 32]);
+    expect(sizes()).toEqual([1, 16]);
     all.push(add(500, "d"));
     await turns();
-    expect(sizes()).toEqual([1, 32]);
+    expect(sizes()).toEqual([1, 16]);
     gates[1]?.open();
     await turns();
     // The first is still there: what goes now must come after it.
-    expect(sizes()).toEqual([1, 32, 251]);
+    expect(sizes()).toEqual([1, 16, 251]);
     expect(calls[2]?.after()).toBe(calls[0]?.request);
     gates[0]?.open();
     await turns();
-    expect(sizes()).toEqual([1, 32, 251, 249]);
+    expect(sizes()).toEqual([1, 16, 251, 249]);
     expect(calls[3]?.after()).toBe(calls[2]?.request);
     for (const gate of gates) gate.open();
     await Promise.all(all);
@@ -266,7 +266,7 @@ describe("a batcher of calls that can be chained", () => {
     const first = add(1, "first");
     await turns();
     await clock.advance(10);
-    const late = errorOf(add(20, "late"));
+    const late = errorOf(add(10, "late"));
     await clock.advance(700);
     const order: string[] = [];
     const alone = batcher.alone(async () => void order.push("alone"));
@@ -277,9 +277,9 @@ describe("a batcher of calls that can be chained", () => {
     gates[0]?.open();
     await alone;
     await turns();
-    gates[1]?.open();
+    for (const gate of gates) gate.open();
     await Promise.all([first, rest]);
-    expect(sizes()).toEqual([1, 40]);
+    expect(sizes()).toEqual([1, 20, 20]);
   });
 
   test("holds the second call behind all items of the first when those go again one by one", async () => {
@@ -326,13 +326,17 @@ describe("a batcher of calls that can be chained", () => {
 });
 
 describe("batched puts", () => {
-  test("concurrent puts go in one call, in the order in which they were made", async () => {
+  test.each([
+    [31, 1],
+    [100, 2],
+  ])("%i concurrent puts go in %i calls, in the order in which they were made", async (count, calls) => {
     const t = new TestBackend();
     await using queue = t.queue<number>();
-    await Promise.all(Array.from({ length: 50 }, (_, n) => queue.put(n)));
-    expect(t.count("put")).toBe(1);
-    const jobs = await queue.takeMany(50);
-    expect(jobs.map(({ payload }) => payload)).toEqual(Array.from({ length: 50 }, (_, n) => n));
+    await queue.ready();
+    await Promise.all(Array.from({ length: count }, (_, n) => queue.put(n)));
+    expect(t.count("put")).toBe(calls);
+    const jobs = await queue.takeMany(count);
+    expect(jobs.map(({ payload }) => payload)).toEqual(Array.from({ length: count }, (_, n) => n));
   });
 
   test("order holds through retries: nothing overtakes a call that is not answered", async () => {
