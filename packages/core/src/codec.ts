@@ -88,7 +88,9 @@ function decodeJson(data: Uint8Array): unknown {
   if (!isUtf8(data)) throw invalid("the bytes are not UTF-8, so not JSON");
   // Each level takes two characters.
   if (data.length > 2 * MAX_DEPTH) checkDepth(data);
-  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString();
+  // Stores mostly give buffers: another view of the same bytes would cost as much as to read them.
+  const buffer = Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const text = buffer.toString();
   let value: unknown;
   try {
     value = JSON.parse(text);
