@@ -1,5 +1,6 @@
 import { PqError } from "../../src/errors.ts";
 import type { Backend, PutParams } from "../../src/backend.ts";
+import { newJobId, newRequestId } from "../../src/id.ts";
 import type { RequestId } from "../../src/job.ts";
 import { override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
@@ -117,8 +118,22 @@ export const chained: readonly Mutant[] = [
     },
   },
   {
-    rule: "chained.order-through-faults",
+    rule: "chained.order-when-requests-are-lost",
     bug: "does not look at what a put must come after",
     wrap: ignoresOrder,
+  },
+  {
+    rule: "chained.order-when-replies-are-lost",
+    bug: "stores a repeated put as new jobs",
+    wrap: (backend) =>
+      override(backend, {
+        put: (params) =>
+          backend.put({
+            ...params,
+            request: newRequestId(),
+            after: null,
+            jobs: params.jobs.map((job) => ({ ...job, id: newJobId() })),
+          }),
+      }),
   },
 ];
