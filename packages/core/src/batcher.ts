@@ -33,14 +33,15 @@ export interface BatchCall {
   readonly request: RequestId;
   /** It has so many ms. */
   readonly deadline: number;
-  /** The call that must be applied before it, while that one is in flight; `null` once it has ended in whatever way. To be asked for each try. */
-  readonly after: () => RequestId | null;
+  /** The call that must be applied before it, while that one is in flight; `null` once it has ended in whatever way. To be read for each try. */
+  readonly after: RequestId | null;
 }
 
-/** A call under way. */
-interface Flight extends Omit<BatchCall, "deadline"> {
-  /** Another one was in flight when it began. */
-  readonly chained: boolean;
+/** A call in flight. */
+interface Flight extends BatchCall {
+  after: RequestId | null;
+  /** Of so many items. */
+  readonly size: number;
 }
 
 /** A place in the line: an item, or a call of its own. */
@@ -70,8 +71,8 @@ const WORTH_A_CALL = 16;
 export class Batcher<Item, Answer> {
   readonly #options: BatcherOptions<Item, Answer>;
   #waiting: Place<Item, Answer>[] = [];
-  /** How many items each call in flight has. At most two calls. */
-  readonly #inFlight = new Map<RequestId, number>();
+  /** At most two. */
+  readonly #inFlight: Flight[] = [];
   /** A call of its own is in flight: nothing goes beside it. */
   #isAlone = false;
   #flushing = false;
@@ -98,7 +99,7 @@ export class Batcher<Item, Answer> {
   }
 
   get #isIdle(): boolean {
-    return this.#waiting.length === 0 && this.#inFlight.size === 0;
+    return this.#waiting.length === 0 && this.#inFlight.length === 0;
   }
 
   #enter(item: Item | undefined, alone: Place<Item, Answer>["alone"]): Promise<Answer> {
@@ -112,8 +113,8 @@ export class Batcher<Item, Answer> {
 
   /** May a call go now? A second one only beside one that is not alone, and only when it is large enough. */
   #mayGo(): boolean {
-    if (this.#inFlight.size === 0) return this.#waiting.length > 0;
-    const mayChain = this.#inFlight.size === 1 && !this.#isAlone && this.#waiting.length >= WORTH_A_CALL;
+    if (this.#inFlight.length === 0) return this.#waiting.length > 0;
+    const mayChain = this.#inFlight.length === 1 && !this.#isAlone && this.#waiting.length >= WORTH_A_CALL;
     return mayChain && this.#waiting[0]?.item !== undefined && this.#options.chained();
   }
 
@@ -170,46 +171,61 @@ export class Batcher<Item, Answer> {
   #share(): number {
     const { chained, maxItems } = this.#options;
     let all = this.#waiting.length;
-    for (const count of this.#inFlight.values()) all += count;
+    for (const { size } of this.#inFlight) all += size;
     return all < 2 * WORTH_A_CALL || !chained() ? maxItems : Math.min(Math.ceil(all / 2), maxItems);
   }
 
   async #go(batch: readonly Place<Item, Answer>[]): Promise<void> {
-    const [first] = batch;
+    const first = batch[0]!;
     // With two in flight, there is none that the second could overtake but the first.
-    const [before] = this.#inFlight.keys();
-    const after = (): RequestId | null => (before !== undefined && this.#inFlight.has(before) ? before : null);
-    const flight = { request: newRequestId(), after, chained: before !== undefined };
-    this.#inFlight.set(flight.request, batch.length);
-    if (first?.alone === undefined) await this.#send(batch, flight);
+    const before = this.#inFlight[0];
+    const flight: Flight = {
+      request: newRequestId(),
+      deadline: this.#left(first),
+      after: before?.request ?? null,
+      size: batch.length,
+    };
+    this.#inFlight.push(flight);
+    if (first.alone === undefined) await this.#send(batch, flight, before !== undefined);
     else {
       this.#isAlone = true;
-      await first.alone({ ...flight, deadline: this.#left(first) }).then(first.resolve, first.reject);
+      await first.alone(flight).then(first.resolve, first.reject);
       this.#isAlone = false;
     }
-    this.#inFlight.delete(flight.request);
+    this.#inFlight.splice(this.#inFlight.indexOf(flight), 1);
+    for (const other of this.#inFlight) if (other.after === flight.request) other.after = null;
     this.#flush();
   }
 
-  async #send(batch: readonly Place<Item, Answer>[], flight: Flight): Promise<void> {
+  async #send(batch: readonly Place<Item, Answer>[], call: BatchCall, chained: boolean): Promise<void> {
     try {
       const items = batch.map(({ item }) => item as Item);
-      const deadline = batch[0] === undefined ? 0 : this.#left(batch[0]);
-      const answers = await this.#options.send(items, { ...flight, deadline });
+      const answers = await this.#options.send(items, call);
       checkAnswers(answers, items);
       // Two answers that come together are given apart: else the next two calls go together too, and client and store take turns for ever.
-      if (flight.chained) await turn();
+      if (chained) await turn();
       batch.forEach((place, index) => place.resolve(answers[index] as Answer));
     } catch (error) {
       if (batch.length > 1 && isPqError(error) && CAUSED_BY_ONE.has(error.code)) {
         for (const place of batch) {
           if (this.#overdue(place)) refuse(place);
-          else await this.#send([place], { ...flight, request: newRequestId() });
+          else await this.#send([place], this.#again(place, call), chained);
         }
       } else {
         for (const place of batch) place.reject(error);
       }
     }
+  }
+
+  /** A call for one item of a call, with what must come before that. */
+  #again(place: Place<Item, Answer>, call: BatchCall): BatchCall {
+    return {
+      request: newRequestId(),
+      deadline: this.#left(place),
+      get after() {
+        return call.after;
+      },
+    };
   }
 }
 

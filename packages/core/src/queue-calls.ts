@@ -215,11 +215,11 @@ export class QueueCalls {
 
   #put(jobs: readonly NewJob[], partial: boolean, batch: BatchCall): Promise<readonly PutOutcome[]> {
     const { backend, maxSize } = this.#options;
-    const params = { request: batch.request, queue: this.name, jobs, maxSize, partial };
+    const { name: queue } = this;
     const call: CallSpec<readonly PutOutcome[]> = {
       name: "put",
       mutates: true,
-      invoke: () => backend.put({ ...params, after: batch.after() }),
+      invoke: () => backend.put({ request: batch.request, after: batch.after, queue, jobs, maxSize, partial }),
       accept: (outcomes, unsure) => {
         checkAnswers(outcomes, jobs);
         return unsure ? outcomes.map((outcome, index) => ownPut(outcome, jobs[index])) : outcomes;

@@ -174,11 +174,11 @@ describe("a batcher of calls that can be chained", () => {
     expect(sizes()).toEqual([51, 50]);
     expect(sent.flat()).toEqual(Array.from({ length: 101 }, (_, n) => `item-${n}`));
     const [first, second] = calls;
-    expect(first?.after()).toBeNull();
-    expect(second?.after()).toBe(first?.request);
+    expect(first?.after).toBeNull();
+    expect(second?.after).toBe(first?.request);
     gates[0]?.open();
     await turns();
-    expect(second?.after()).toBeNull();
+    expect(second?.after).toBeNull();
     gates[1]?.open();
     expect(await added).toHaveLength(101);
   });
@@ -215,11 +215,11 @@ describe("a batcher of calls that can be chained", () => {
     await turns();
     // The first is still there: what goes now must come after it.
     expect(sizes()).toEqual([1, 16, 251]);
-    expect(calls[2]?.after()).toBe(calls[0]?.request);
+    expect(calls[2]?.after).toBe(calls[0]?.request);
     gates[0]?.open();
     await turns();
     expect(sizes()).toEqual([1, 16, 251, 249]);
-    expect(calls[3]?.after()).toBe(calls[2]?.request);
+    expect(calls[3]?.after).toBe(calls[2]?.request);
     for (const gate of gates) gate.open();
     await Promise.all(all);
   });
@@ -289,13 +289,13 @@ describe("a batcher of calls that can be chained", () => {
     gates[0]?.open();
     await turns();
     expect(sizes()).toEqual([32, 32, 1]);
-    expect(calls[1]?.after()).toBe(calls[0]?.request);
+    expect(calls[1]?.after).toBe(calls[0]?.request);
     for (let n = 2; n < 34; n++) {
       gates[n]?.open();
       await turns(1);
     }
     await turns();
-    expect(calls[1]?.after()).toBeNull();
+    expect(calls[1]?.after).toBeNull();
     gates[1]?.open();
     expect(await added).toHaveLength(64);
     expect(sizes()).toEqual([32, 32, ...Array.from({ length: 32 }, () => 1)]);
