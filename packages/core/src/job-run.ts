@@ -24,7 +24,7 @@ export type HandlerEnd =
   | Overrun;
 
 /** The handler's time was over before it ended. */
-export class Overrun {
+class Overrun {
   readonly type = "timeout";
   readonly error: DOMException;
   /** Resolves when the handler ends after all. */
