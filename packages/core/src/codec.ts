@@ -40,56 +40,57 @@ function invalid(message: string, cause?: unknown): PqError {
 }
 
 function encodeJson(value: unknown): Uint8Array {
-  checkValue(value, 0);
+  const isKnown = checkValue(value, 0);
   let text: string | undefined;
   try {
     text = JSON.stringify(value);
   } catch (error) {
     throw invalid("JSON cannot express the value", error);
   }
-  // toJSON may have returned nothing, or something that was not looked at above.
+  // toJSON may have returned nothing.
   if (text === undefined) throw invalid("JSON cannot express the value");
   if (text.includes('"__proto__":') && hasProtoKey(JSON.parse(text))) throw protoKey();
-  if (text.length > 2 * MAX_DEPTH) checkDepth(Buffer.from(text));
-  return Buffer.from(text);
+  const encoded = Buffer.from(text);
+  if (!isKnown) checkDepth(encoded);
+  return encoded;
 }
 
-/** Refuse what `JSON.stringify` would leave out or change. */
-function checkValue(value: unknown, depth: number): void {
+/** Refuse what `JSON.stringify` would leave out or change. `false`: a `toJSON` hides what there will be in some place. */
+function checkValue(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case "string":
     case "boolean":
-      return;
+      return true;
     case "number":
       if (!Number.isFinite(value)) throw invalid(`JSON cannot express ${value}`);
-      return;
+      return true;
     case "object":
-      if (value !== null) checkObject(value, depth + 1);
-      return;
+      return value === null || checkObject(value, depth + 1);
     default:
       throw invalid(`JSON cannot express a value of type ${typeof value}`);
   }
 }
 
-function checkObject(value: object, depth: number): void {
+function checkObject(value: object, depth: number): boolean {
   if (depth > MAX_DEPTH) throw invalid(`the value has a cycle, or nests deeper than ${MAX_DEPTH} levels`);
-  if ("toJSON" in value && typeof value.toJSON === "function") return;
+  if ("toJSON" in value && typeof value.toJSON === "function") return false;
+  let isKnown = true;
   if (Array.isArray(value)) {
-    for (const item of value) checkValue(item, depth);
-    return;
+    for (const item of value) isKnown = checkValue(item, depth) && isKnown;
+    return isKnown;
   }
   for (const key in value) {
     const property: unknown = (value as Record<string, unknown>)[key];
-    if (property !== undefined && Object.hasOwn(value, key)) checkValue(property, depth);
+    if (property !== undefined && Object.hasOwn(value, key)) isKnown = checkValue(property, depth) && isKnown;
   }
+  return isKnown;
 }
 
 function decodeJson(data: Uint8Array): unknown {
   if (!isUtf8(data)) throw invalid("the bytes are not UTF-8, so not JSON");
-  // Each level takes two characters.
-  if (data.length > 2 * MAX_DEPTH) checkDepth(data);
   // Stores mostly give buffers: another view of the same bytes would cost as much as to read them.
   const buffer = Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  checkDepth(buffer);
   const text = buffer.toString();
   let value: unknown;
   try {
@@ -107,7 +108,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /** Look at the nesting of JSON text before anything recursive does. */
-function checkDepth(data: Uint8Array): void {
+function checkDepth(data: Buffer): void {
+  // Each level takes two characters.
+  if (data.length <= 2 * MAX_DEPTH) return;
   let depth = 0;
   for (let i = 0; i < data.length; i++) {
     const byte = data[i];
@@ -118,11 +121,24 @@ function checkDepth(data: Uint8Array): void {
   }
 }
 
-/** The index of the quote that ends the string beginning at `start`. */
-function endOfString(data: Uint8Array, start: number): number {
+/** A string is read byte by byte so far; a search for its end costs as much. */
+const SHORT = 64;
+
+/** The index of the quote that ends the string beginning at `start`, or that of the end. */
+function endOfString(data: Buffer, start: number): number {
   let i = start + 1;
-  while (i < data.length && data[i] !== QUOTE) i += data[i] === BACKSLASH ? 2 : 1;
-  return i;
+  for (const short = i + SHORT; i < data.length && i < short; i++) {
+    if (data[i] === QUOTE) return i;
+    if (data[i] === BACKSLASH) i++;
+  }
+  for (;;) {
+    const quote = data.indexOf(QUOTE, i);
+    if (quote < 0) return data.length;
+    let backslashes = 0;
+    while (quote - backslashes > i && data[quote - backslashes - 1] === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return quote;
+    i = quote + 1;
+  }
 }
 
 function protoKey(): PqError {

@@ -96,6 +96,19 @@ describe("json", () => {
     expect(json.decode(json.encode(value))).toEqual(value);
   });
 
+  test("tells brackets in strings from those that nest, wherever quotes and backslashes stand", () => {
+    const tooDeep = `${"[".repeat(1001)}${"]".repeat(1001)}`;
+    for (let length = 0; length < 140; length++) {
+      for (const end of ["", "\\", '"', '\\"', "\\\\", '"\\"']) {
+        const text = `${"x".repeat(length)}${end}${"[".repeat(2500)}${end}`;
+        expect(json.decode(json.encode([text, [1]]))).toEqual([text, [1]]);
+        const hidden = Buffer.from(`[${JSON.stringify(text)},${tooDeep}]`);
+        expect(() => json.decode(hidden)).toThrow("nests deeper than 1000 levels");
+      }
+    }
+    expect(() => json.decode(Buffer.from(`"${"x".repeat(3000)}`))).toThrow("not JSON");
+  });
+
   test("refuses depth bombs before they are parsed, and to make them", () => {
     const bomb = (depth: number, open: string, close: string): string => open.repeat(depth) + close.repeat(depth);
     expect(json.decode(text(bomb(1000, "[", "]")))).toBeInstanceOf(Array);
