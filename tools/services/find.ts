@@ -6,13 +6,13 @@ import { findProgram } from "./program.ts";
 import { messageOf, Unavailable } from "./unavailable.ts";
 
 /** One place to have a server from. */
-export type Using = "address" | "container" | "program";
+export type Using = "address" | "container" | "program" | "stand-in";
 
 /** The order in which they are tried. */
-export const everyUsing: readonly Using[] = ["address", "container", "program"];
+export const everyUsing: readonly Using[] = ["address", "container", "program", "stand-in"];
 
-/** How to have a server from each place. */
-export type Starters<T> = Readonly<Record<Using, () => Promise<T>>>;
+/** How to have a server from each place that can have one. */
+export type Starters<T> = { readonly [Place in Using]?: () => Promise<T> };
 
 /**
  * Start a server from the first of these places that has one. Rejects with Unavailable, which says why for each of them.
@@ -21,13 +21,14 @@ export type Starters<T> = Readonly<Record<Using, () => Promise<T>>>;
 export async function startFirst<T>(kind: Kind, places: readonly Using[], starters: Starters<T>): Promise<T> {
   const reasons: string[] = [];
   for (const using of places) {
+    const start = starters[using];
     const reason = await whyNot(kind, using, places);
-    if (reason !== undefined) {
-      reasons.push(reason);
+    if (start === undefined || reason !== undefined) {
+      reasons.push(reason ?? `nothing is its ${using}`);
       continue;
     }
     try {
-      return await starters[using]();
+      return await start();
     } catch (error) {
       // Somebody who names a server means that one. And a server that is there and does not start is a fault to be seen.
       if (!(error instanceof Unavailable)) throw error;
@@ -44,21 +45,22 @@ async function whyNot(kind: Kind, using: Using, places: readonly Using[]): Promi
     case "container":
       return places.length === 1 || (await machineHasEngine()) ? undefined : "no Docker engine answers";
     case "program":
+    case "stand-in":
       return undefined;
   }
 }
 
-/** The path of the kind's program, which root on Debian installs when it is missing. Rejects with Unavailable. */
-export async function programOf(kind: Kind): Promise<string> {
-  const present = findProgram(kind.program);
+/** The path of a program, which root on Debian installs when it is missing and a package has it. Rejects with Unavailable. */
+export async function programOf({ program, debianPackage }: Pick<Kind, "program" | "debianPackage">): Promise<string> {
+  const present = findProgram(program);
   if (present !== undefined) return present;
-  if (!canInstall()) throw new Unavailable(`there is no ${kind.program} on the PATH`);
+  if (debianPackage === undefined || !canInstall()) throw new Unavailable(`there is no ${program} on the PATH`);
   try {
-    await install(kind.debianPackage);
+    await install(debianPackage);
   } catch (error) {
     throw new Unavailable(messageOf(error));
   }
-  const installed = findProgram(kind.program);
-  if (installed === undefined) throw new Unavailable(`Debian's ${kind.debianPackage} has no ${kind.program}`);
+  const installed = findProgram(program);
+  if (installed === undefined) throw new Unavailable(`Debian's ${debianPackage} has no ${program}`);
   return installed;
 }

@@ -38,6 +38,7 @@ async function pullOrBuild(kind: Kind, name: string, client: ContainerRuntimeCli
 }
 
 async function build(kind: Kind, name: string, client: ContainerRuntimeClient, why: string): Promise<void> {
+  if (kind.debianPackage === undefined) throw new Unavailable(`${why}, and Debian has no package to build it from`);
   if (findProgram("mmdebstrap") === undefined) {
     if (!canInstall()) throw new Unavailable(`${why}, and only root on Debian can build one`);
     await install("mmdebstrap");

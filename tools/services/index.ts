@@ -10,6 +10,8 @@
 export { stopEngine } from "./engine.ts";
 export { type Availability, available } from "./policy.ts";
 export type { RedisFlavour, RedisOptions, RedisServer, RedisUsing } from "./redis.ts";
+export type { MongoOptions, MongoServer, MongoUsing } from "./mongo.ts";
+export { startMongo } from "./mongo-start.ts";
 export { type RedisCluster, type RedisClusterOptions, startRedisCluster } from "./redis-cluster.ts";
 export { type SentinelOptions, type Sentinels, startSentinels } from "./redis-sentinel.ts";
 export { startRedis } from "./redis-start.ts";

@@ -1,11 +1,13 @@
 /** The servers that tests know: how each is found. A new backend adds its own here. */
+import type { JavaServer } from "./java.ts";
+import { mongoJavaServer } from "./mongo-jars.ts";
 
 /** The name of a kind of server. */
-export type KindName = "redis" | "valkey";
+export type KindName = "redis" | "valkey" | "mongo";
 
 /** How one kind of server is found. */
-export interface Kind {
-  readonly name: KindName;
+export interface Kind<Name extends KindName = KindName> {
+  readonly name: Name;
   /** Holds the address of a running server. */
   readonly addressVariable: string;
   /** Holds the image to use instead of `image`. */
@@ -14,12 +16,16 @@ export interface Kind {
   readonly image: string;
   /** The program on the PATH. */
   readonly program: string;
-  /** The Debian package that has the program. Bookworm has some of them in backports only. */
-  readonly debianPackage: string;
+  /** The Debian package that has the program, if there is one. Bookworm has some of them in backports only. */
+  readonly debianPackage?: string;
+  /** How a person installs the program. */
+  readonly install: string;
+  /** What does when none of them is to be had. */
+  readonly standIn?: JavaServer;
 }
 
 /** All of them. */
-export const kinds: Readonly<Record<KindName, Kind>> = {
+export const kinds: { readonly [Name in KindName]: Kind<Name> } = {
   redis: {
     name: "redis",
     addressVariable: "PQ_REDIS_URL",
@@ -27,6 +33,7 @@ export const kinds: Readonly<Record<KindName, Kind>> = {
     image: "redis:7.4.2",
     program: "redis-server",
     debianPackage: "redis-server",
+    install: "Debian: apt-get install redis-server; macOS: brew install redis",
   },
   valkey: {
     name: "valkey",
@@ -35,5 +42,16 @@ export const kinds: Readonly<Record<KindName, Kind>> = {
     image: "valkey/valkey:8.0.2",
     program: "valkey-server",
     debianPackage: "valkey-server",
+    install: "Debian: apt-get install valkey-server; macOS: brew install valkey",
+  },
+  mongo: {
+    name: "mongo",
+    addressVariable: "PQ_MONGO_URL",
+    imageVariable: "PQ_MONGO_IMAGE",
+    image: "mongo:8.0.17",
+    program: "mongod",
+    install:
+      "macOS: brew install mongodb-community; or for a stand-in a JDK 17, Debian: apt-get install openjdk-17-jdk-headless",
+    standIn: mongoJavaServer,
   },
 };

@@ -10,7 +10,7 @@ import { stopEngine } from "./engine.ts";
 import { everyUsing } from "./find.ts";
 import { notTested } from "./global-setup.ts";
 import { type KindName, kinds } from "./kinds.ts";
-import type { RedisServer } from "./redis.ts";
+import { startMongo } from "./mongo-start.ts";
 import { startRedis } from "./redis-start.ts";
 import { Unavailable } from "./unavailable.ts";
 
@@ -25,15 +25,15 @@ const stop = new Promise<void>((resolve) => {
 // The servers do not keep this process alive.
 const alive = setInterval(() => {}, 60_000);
 
-const servers: RedisServer[] = [];
-for (const flavour of wanted) {
+const servers: { close(): Promise<void> }[] = [];
+for (const name of wanted) {
   try {
-    const server = await startRedis({ flavour, using });
+    const server = await (name === "mongo" ? startMongo({ using }) : startRedis({ flavour: name, using }));
     servers.push(server);
-    console.log(`${kinds[flavour].addressVariable}=${server.url}`);
+    console.log(`${kinds[name].addressVariable}=${server.url}`);
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
-    console.error(notTested(flavour, error.message));
+    console.error(notTested(name, error.message));
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { isCI } from "./ci.ts";
 import { everyUsing, programOf, startFirst, type Starters, type Using } from "./find.ts";
+import { prepareJava } from "./java.ts";
 import { type Kind, type KindName, kinds } from "./kinds.ts";
 import { Unavailable } from "./unavailable.ts";
 
@@ -32,15 +33,16 @@ export async function available(name: KindName, using: Using | readonly Using[] 
 
 /** How a person gets this server. */
 export function howToGet(name: KindName): string {
-  const { addressVariable, image, imageVariable, program, debianPackage } = kinds[name];
+  const { addressVariable, image, imageVariable, program, install } = kinds[name];
   return (
     `start Docker (it takes ${image}, or the image in ${imageVariable}), or install ${program} ` +
-    `(Debian: apt-get install ${debianPackage}; macOS: brew install ${name}), or set ${addressVariable}`
+    `(${install}), or set ${addressVariable}`
   );
 }
 
 /** Everything short of a start. */
 function startersOf(kind: Kind): Starters<void> {
+  const { standIn } = kind;
   return {
     address: async () => {},
     container: async () => {
@@ -51,5 +53,10 @@ function startersOf(kind: Kind): Starters<void> {
     program: async () => {
       await programOf(kind);
     },
+    ...(standIn !== undefined && {
+      "stand-in": async () => {
+        await prepareJava(standIn);
+      },
+    }),
   };
 }

@@ -128,7 +128,8 @@ export function findProgram(name: string, ...more: readonly string[]): string | 
   return [...folders, ...more].map((folder) => join(folder, name)).find(isProgram);
 }
 
-function isProgram(path: string): boolean {
+/** True when this file can be run. */
+export function isProgram(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;

@@ -5,7 +5,7 @@ import { type RedisFlavour, type RedisServer, versionOf } from "./redis.ts";
 const DEFAULT_PORT = 6379;
 
 /** Speak to the server at this address. Rejects when it does not answer. */
-export async function connectRedis(kind: Kind, url: string): Promise<RedisServer> {
+export async function connectRedis(kind: Kind<RedisFlavour>, url: string): Promise<RedisServer> {
   const { hostname, port, protocol, username, password } = new URL(url);
   const address = {
     host: hostname,
@@ -26,7 +26,7 @@ class RedisAddress implements RedisServer {
   readonly port: number;
   readonly url: string;
 
-  constructor(kind: Kind, url: string, { host, port }: { host: string; port: number }, version: string) {
+  constructor(kind: Kind<RedisFlavour>, url: string, { host, port }: { host: string; port: number }, version: string) {
     this.flavour = kind.name;
     this.version = version;
     this.source = kind.addressVariable;

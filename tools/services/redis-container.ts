@@ -12,7 +12,10 @@ import { until } from "./wait.ts";
 const INNER_PORT = 6379;
 
 /** Start a container of this kind. Rejects with Unavailable when there is no engine or no image. */
-export async function startRedisContainer(kind: Kind, args: readonly string[] = []): Promise<RedisServer> {
+export async function startRedisContainer(
+  kind: Kind<RedisFlavour>,
+  args: readonly string[] = [],
+): Promise<RedisServer> {
   const docker = await engine();
   const { name, local } = await image(kind, docker.client);
   // Where no image can be pulled, the library's own (it tidies up) cannot either.

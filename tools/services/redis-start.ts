@@ -1,7 +1,8 @@
 /** Starts a Redis or Valkey server, from wherever one is to be had. */
+import { announce } from "./announce.ts";
 import { everyUsing, programOf, startFirst } from "./find.ts";
 import { type Kind, kinds } from "./kinds.ts";
-import type { RedisOptions, RedisServer, RedisUsing } from "./redis.ts";
+import type { RedisFlavour, RedisOptions, RedisServer, RedisUsing } from "./redis.ts";
 import { connectRedis } from "./redis-address.ts";
 import { type RedisProgram, startRedisProgram } from "./redis-program.ts";
 
@@ -20,12 +21,12 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     },
     program: () => startFromProgram(kind, args),
   });
-  announce(server);
+  announce(`${server.flavour} ${server.version} from ${server.source}`);
   return server;
 }
 
 /** Start a program of this machine: what tests need that run several servers together. */
-export async function startFromProgram(kind: Kind, args: readonly string[]): Promise<RedisProgram> {
+export async function startFromProgram(kind: Kind<RedisFlavour>, args: readonly string[]): Promise<RedisProgram> {
   return startRedisProgram({ flavour: kind.name, command: await programOf(kind), args });
 }
 
@@ -33,13 +34,4 @@ function placesOf({ using, args = [] }: RedisOptions): readonly RedisUsing[] {
   if (typeof using === "string") return [using];
   if (using !== undefined) return using;
   return args.length === 0 ? everyUsing : everyUsing.filter((place) => place !== "address");
-}
-
-const announced = new Set<string>();
-
-function announce({ flavour, version, source }: RedisServer): void {
-  const line = `${flavour} ${version} from ${source}`;
-  if (announced.has(line)) return;
-  announced.add(line);
-  console.log(`Test server: ${line}`);
 }

@@ -1,0 +1,97 @@
+/**
+ * Servers that are Java programs: jars from Maven Central and a main class of ours (`java/*.java`), compiled here.
+ * Both stay in a cache folder (`$XDG_CACHE_HOME/pq-services`, or `~/.cache/pq-services`) and are used by the next run.
+ */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { homedir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { programOf } from "./find.ts";
+import { download, type Jar } from "./maven.ts";
+import { isProgram } from "./program.ts";
+import { messageOf, Unavailable } from "./unavailable.ts";
+
+/** The least that these servers and our main classes need. */
+const RELEASE = 17;
+const JDK = "openjdk-17-jdk-headless";
+
+/** A server to prepare. */
+export interface JavaServer {
+  readonly name: string;
+  readonly version: string;
+  /** The class to run; its source is `java/<main>.java`. */
+  readonly main: string;
+  readonly jars: readonly Jar[];
+}
+
+/** What to run: `command -cp classPath main`. */
+export interface Java {
+  readonly command: string;
+  readonly classPath: string;
+}
+
+const prepared = new Map<string, Promise<Java>>();
+
+/** Have the JDK, the jars and the compiled class. Rejects with Unavailable when they are not to be had. Does it once for each. */
+export async function prepareJava(server: JavaServer): Promise<Java> {
+  const folder = join(cacheFolder(), `${server.name}-${server.version}`);
+  const known = prepared.get(folder) ?? prepare(server, folder);
+  prepared.set(folder, known);
+  return known;
+}
+
+async function prepare(server: JavaServer, folder: string): Promise<Java> {
+  const compiler = await javac();
+  await mkdir(folder, { recursive: true });
+  await Promise.all(server.jars.map(async (jar) => download(jar, join(folder, jar.file))));
+  const jars = server.jars.map((jar) => join(folder, jar.file)).join(delimiter);
+  const classes = await compiled(compiler, server.main, jars, folder);
+  return { command: join(dirname(compiler), "java"), classPath: [jars, classes].join(delimiter) };
+}
+
+/** The folder of the compiled class, named after its source. */
+async function compiled(compiler: string, main: string, jars: string, folder: string): Promise<string> {
+  const source = createRequire(import.meta.url).resolve(`#java/${main}.java`);
+  const digest = createHash("sha256")
+    .update(await readFile(source))
+    .digest("hex");
+  const classes = join(folder, `classes-${digest.slice(0, 16)}`);
+  if (existsSync(classes)) return classes;
+  const fresh = await mkdtemp(join(folder, "new-"));
+  try {
+    await run(compiler, "--release", String(RELEASE), "-cp", jars, "-d", fresh, source);
+    await rename(fresh, classes);
+  } catch (error) {
+    await rm(fresh, { recursive: true, force: true });
+    if (!existsSync(classes)) throw error; // else another process was first
+  }
+  return classes;
+}
+
+/** The path of a compiler that is new enough: of JAVA_HOME, the PATH, or Debian. Rejects with Unavailable. */
+async function javac(): Promise<string> {
+  const home = join(process.env["JAVA_HOME"] ?? "/nowhere", "bin/javac");
+  const command = isProgram(home) ? home : await programOf({ program: "javac", debianPackage: JDK });
+  // macOS has one that only says that there is none.
+  const version = await run(command, "-version").catch(messageOf);
+  if (Number(/^javac (\d+)/m.exec(version)?.[1] ?? 0) >= RELEASE) return command;
+  throw new Unavailable(`Java ${RELEASE} or newer is needed, and ${command} says: ${version.trim()}`);
+}
+
+/** Run a command to its end; resolves with all that it printed. Rejects when it fails. */
+async function run(command: string, ...args: readonly string[]): Promise<string> {
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code !== 0) throw new Error(`${command} ended with ${code}.\n${output.trim()}`);
+  return output;
+}
+
+function cacheFolder(): string {
+  return join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "pq-services");
+}
