@@ -1,0 +1,50 @@
+/**
+ * The settings of the driver that this package makes for a client of its own, and those that hold for its collections whatever the client says.
+ */
+import type { CollectionOptions, MongoClientOptions } from "mongodb";
+
+/**
+ * Defaults for a client of our own, from the time that one call of the seam may take, in ms.
+ *
+ * Choosing a server and getting a connection take a quarter of it each at the most, so that a call that could not be sent ends as such,
+ * and not by its own deadline, which leaves open what was sent. A connection that says nothing is given up when its call is.
+ */
+export function defaultsFor(commandTimeout: number): MongoClientOptions {
+  return {
+    appName: "pq",
+    serverSelectionTimeoutMS: between(50, commandTimeout / 4, 2000),
+    waitQueueTimeoutMS: between(50, commandTimeout / 4, 10_000),
+    connectTimeoutMS: between(50, commandTimeout / 2, 10_000),
+    socketTimeoutMS: commandTimeout,
+    // A server that has gone silent is noticed after the two of heartbeat and connectTimeoutMS, and its connections are left.
+    heartbeatFrequencyMS: between(50, commandTimeout / 2, 1000),
+    // The driver's 500 is what each call waits after a lost connection.
+    minHeartbeatFrequencyMS: 50,
+  };
+}
+
+/** Whatever the user says: the core repeats calls, by their request ids. */
+export const FORCED: MongoClientOptions = { retryWrites: false, retryReads: false };
+
+/** For each of our collections, also with a borrowed client: nothing of this is taken from the client. */
+export function collectionOptions(commandTimeout: number): CollectionOptions {
+  return {
+    // It times out before the call does, so that the server says what is missing.
+    writeConcern: { w: "majority", journal: true, wtimeoutMS: Math.ceil(commandTimeout * 0.75) },
+    // What was read may be rolled back: then so is each write that was decided by it, since it came later.
+    readConcern: { level: "local" },
+    readPreference: "primary",
+    raw: false,
+    promoteValues: true,
+    promoteLongs: true,
+    promoteBuffers: false,
+    useBigInt64: false,
+    bsonRegExp: false,
+    ignoreUndefined: false,
+    serializeFunctions: false,
+  };
+}
+
+function between(least: number, value: number, most: number): number {
+  return Math.round(Math.min(Math.max(value, least), most));
+}
