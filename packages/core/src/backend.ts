@@ -6,17 +6,20 @@
  *
  * What holds for every method
  * - **Concurrency.** Every method may be called while others are running, on one backend and on many.
- * - **Atomicity.** Each call is one atomic step of the store, so also with a crash in its middle: all of its effect or none.
- *   What a call reports is what that step did. A large call may be worked off in bounded steps only where its comment says so.
+ * - **Atomicity.** A put is one atomic step of the store: all of its effect or none, also with a crash in its middle. In every other call the
+ *   change of each job is one atomic step, together with what it counts and with the memory of the request that made it; so is a pause. A store
+ *   may work such a call off job by job: broken off, it has happened to some of them, and its repetition does the rest and answers for all as
+ *   one undisturbed call would have. Calls that run at the same time may see each other's jobs partly done. What a call reports is what it did.
  * - **Clock.** Due times, TTLs and leases are judged by the store's clock. A call behaves as though every transition
  *   that was due by then had happened before it: a job whose time has come is ready, a lease that ran out is over.
  *   Where more of them are due than one call can work off, what a job by itself shows (settle, touch, read by id) is still exact;
  *   counts, lists and order may be behind until later calls have worked off the rest.
  * - **Repetition.** `request` names the call. Core repeats a call whose reply was lost with the same `request`; within
- *   `capabilities.repeatWindow` the store answers as it did the first time and changes nothing.
+ *   `capabilities.repeatWindow` the store answers as it did the first time and changes nothing but what was left when that was broken off.
  *   After a restart of the store, a call that had changed nothing may be answered anew.
- * - **Errors.** Reject with `PqError` and nothing else: `UNAVAILABLE` when the call was certainly not applied,
- *   `OUTCOME_UNKNOWN` when it may have been. Do not retry; the guard does. After `close()`, reject with `CLOSED`.
+ * - **Errors.** Reject with `PqError` and nothing else: `UNAVAILABLE` when certainly nothing of the call was applied, `OUTCOME_UNKNOWN` when
+ *   some of it was or may have been, any other code when it was refused before anything was changed. Do not retry; the guard does.
+ *   After `close()`, reject with `CLOSED`.
  * - **Time.** A call never waits for jobs (only `wait` does). Settle by your own deadline when the client library does not;
  *   the guard gives up at its own, whatever happens here.
  * - **Arrays.** Results stand in the order of the parameters. Do not keep or change parameters after the call settled.
@@ -250,10 +253,13 @@ export interface Backend {
   put(params: PutParams): Promise<readonly PutOutcome[]>;
 
   /**
-   * Lease up to `limit` jobs in the order that `docs/design.md` states, raising `attempt` and `fence` in the same step.
+   * Lease up to `limit` jobs in the order that `docs/design.md` states, raising `attempt` and `fence` of each in the step that leases it.
    * Never waits. On the way it makes due jobs ready and takes back expired leases (burying those without attempts left),
-   * a bounded number per call: while more of them are left than one call works off, the call may return fewer jobs than there are,
-   * and `wait` returns at once. Gives `[]` for an empty, paused or unknown queue.
+   * a bounded number per call. Gives `[]` for an empty, paused or unknown queue.
+   * A take that overlaps with other calls of its queue may pass over a job that those are changing or taking at that moment, and jobs
+   * that the store keeps in one piece with it. One that overlaps with none gives exactly the first.
+   * So a call may give fewer jobs than there are, or none: after it passed some over, or while more is due than one call works off.
+   * `wait` then returns at once.
    * A repeated request gives those of its jobs that are still leased by it, and takes new ones only when it had none.
    */
   take(params: TakeParams): Promise<readonly DeliveredJob[]>;
@@ -278,7 +284,7 @@ export interface Backend {
   /** Operators' commands. */
   control(params: ControlParams): Promise<ControlResult>;
 
-  /** All zero for an unknown queue. */
+  /** All zero for an unknown queue. Costs no more for more jobs; at most for more pieces (pages, batches) in which the store keeps them. */
   stats(queue: string): Promise<QueueStats>;
 
   /** The names of the queues that ever had a job, in any order. */

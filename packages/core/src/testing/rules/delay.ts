@@ -123,7 +123,9 @@ export const delay: readonly Rule[] = [
       await consumers[0]?.put(...names.map((name) => job(name, { due: { in: SHORT } })));
       await consumers[0]?.passDue(SHORT);
       const taken = await Promise.all([1, 2].flatMap(() => consumers.map((consumer) => consumer.takeNames(3))));
-      assert.deepEqual(taken.flat().toSorted(), names);
+      // Those that race may pass over what others are at: then it is there for the next.
+      const left = await consumers[0]?.takeNames(names.length);
+      assert.deepEqual([...taken.flat(), ...(left ?? [])].toSorted(), names);
     },
   },
   {

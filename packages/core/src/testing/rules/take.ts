@@ -40,14 +40,16 @@ export const take: readonly Rule[] = [
   },
   {
     id: "take.each-job-once", // kazoo K12, Tarantool N29
-    title: "concurrent takes on two connections give each job to one of them only",
+    title: "concurrent takes on two connections give each job to one of them only, and leave none behind",
     promise: "P6",
     async run(t) {
       const consumers = [await seam(t), await seam(t)];
       const names = range(12).map(String);
       await consumers[0]?.put(...jobs(...names));
       const taken = await Promise.all([1, 2, 3].flatMap(() => consumers.map((consumer) => consumer.takeNames(3))));
-      assert.deepEqual(taken.flat().toSorted(), names.toSorted());
+      // Those that race may pass over what others are at: then it is there for the next.
+      const left = await consumers[0]?.takeNames(names.length);
+      assert.deepEqual([...taken.flat(), ...(left ?? [])].toSorted(), names.toSorted());
     },
   },
   {
