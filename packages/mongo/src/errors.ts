@@ -3,9 +3,8 @@
  *
  * | the error of a command | a write of it |
  * |---|---|
- * | no server, no connection, none made (`HandshakeError`), the driver refuses the arguments | was not applied: it was never sent |
- * | the server refuses the command as a whole: no primary, no right, wrong login | was not applied |
- * | label `NoWritesPerformed` | was not applied |
+ * | no server was found, no connection made or free, the driver refuses the arguments | was not applied: it was never sent |
+ * | the server refuses the command as a whole: no primary, no right, wrong login, overload | was not applied |
  * | the document is too large | was not applied: `PAYLOAD_TOO_LARGE` |
  * | anything else: the connection lost, a time over, the write concern not met, an interruption | may have been applied |
  *
@@ -36,6 +35,21 @@ const UNSENT: ReadonlySet<string> = new Set([
   "MongoMissingCredentialsError",
   "BSONError",
   "BSONVersionError",
+]);
+
+/**
+ * Labels of commands that were not executed: by the driver for a connection that it could not make, and by servers. The last one also
+ * speaks of the tries before it: of those that failed, the driver passes on the one without it.
+ */
+const UNSENT_LABELS = ["HandshakeError", "RetryableError"] as const;
+const NO_WRITES = "NoWritesPerformed";
+
+/** Errors of the driver for a connection that broke off. */
+const LOST: ReadonlySet<string> = new Set([
+  "MongoNetworkError",
+  "MongoNetworkTimeoutError",
+  "PoolClearedOnNetworkError",
+  "MongoClientClosedError",
 ]);
 
 /** What refuses a command as a whole, before it changed anything, and what helps. */
@@ -69,15 +83,19 @@ export function codeOf(error: unknown): number | undefined {
 
 /** Is it certain that the write which ended so was not applied? `repeats`: the client may have sent it more than once. */
 export function notApplied(error: unknown, repeats: boolean): boolean {
-  if (isPqError(error) || isTooLarge(error) || hasLabel(error, "NoWritesPerformed")) return true;
+  if (isPqError(error) || isTooLarge(error) || hasLabel(error, NO_WRITES)) return true;
   if (!(error instanceof Error) || repeats) return false;
-  return UNSENT.has(error.name) || hasLabel(error, "HandshakeError") || Object.hasOwn(REFUSALS, codeOf(error) ?? 0);
+  return isUnsent(error) || Object.hasOwn(REFUSALS, codeOf(error) ?? 0);
+}
+
+function isUnsent(error: Error): boolean {
+  return UNSENT.has(error.name) || UNSENT_LABELS.some((label) => hasLabel(error, label));
 }
 
 /** What an error of one command means for its call. `unknown`: something of the call was, or may have been, applied. */
 export function callError(error: unknown, address: string, unknown: boolean): PqError {
   const code = unknown ? "OUTCOME_UNKNOWN" : "UNAVAILABLE";
-  if (isPqError(error)) return unknown ? new PqError(code, error.message, { cause: error }) : error;
+  if (isPqError(error)) return unknown && error.code === "CLOSED" ? new PqError(code, error.message) : error;
   if (error instanceof LateError) return new PqError(code, `${address}: ${error.message}`);
   const cause = bare(error);
   if (isTooLarge(error)) return new PqError("PAYLOAD_TOO_LARGE", `${address}: ${tooLarge(error)}`, { cause });
@@ -88,8 +106,8 @@ export function callError(error: unknown, address: string, unknown: boolean): Pq
 export function connectError(error: unknown, address: string): PqError {
   if (isPqError(error)) return error;
   const cause = bare(error);
-  const old = chain(error).find(({ name }) => name === "MongoCompatibilityError");
-  if (old !== undefined) return new PqError("UNSUPPORTED", `${address}: ${cut(old.message)}`, { cause });
+  const old = tooOld(error);
+  if (old !== undefined) return new PqError("UNSUPPORTED", `${address}: ${cut(old)}`, { cause });
   return new PqError("UNAVAILABLE", `cannot connect to ${address}: ${reasonFor(error)}`, { cause });
 }
 
@@ -97,9 +115,12 @@ export function connectError(error: unknown, address: string): PqError {
 export function isFatal(error: unknown): boolean {
   const code = codeOf(error);
   if (code === 18 || code === 8000) return true;
-  return chain(error).some(
-    (each) => each.name === "MongoCompatibilityError" || /CERT|SIGNATURE/.test(systemCode(each)),
-  );
+  return /CERT|SIGNATURE/.test(systemCodeOf(error) ?? "") || tooOld(error) !== undefined;
+}
+
+/** The driver's words for a server that it does not support. */
+function tooOld(error: unknown): string | undefined {
+  return chain(error).find(({ name }) => name === "MongoCompatibilityError")?.message;
 }
 
 /**
@@ -110,12 +131,7 @@ export function bare(error: unknown): MongoError {
   const plain = new MongoError(cut(error instanceof Error ? error.message : "unknown error"));
   const [first] = chain(error);
   if (first !== undefined) Object.defineProperty(plain, "name", { value: first.name });
-  const code =
-    codeOf(error) ??
-    (chain(error)
-      .map(systemCode)
-      .find((text) => text !== "") ||
-      undefined);
+  const code = codeOf(error) ?? systemCodeOf(error);
   if (code !== undefined) plain.code = code;
   for (const label of labelsOf(error)) plain.addErrorLabel(label);
   return plain;
@@ -135,17 +151,21 @@ function tooLarge(error: unknown): string {
 }
 
 function reasonFor(error: unknown): string {
-  const code = codeOf(error);
-  const remedy = code === undefined ? undefined : REFUSALS[code];
   const text = cut(error instanceof Error ? error.message : "unknown error");
-  if (code !== undefined) return `refused: ${remedy ?? text} (${code})`;
-  const system = chain(error)
-    .map(systemCode)
-    .find((each) => each !== "");
-  return system === undefined ? text : `${networkHelp(system) ?? text} (${system})`;
+  const code = codeOf(error);
+  if (code !== undefined) return Object.hasOwn(REFUSALS, code) ? `${REFUSALS[code]} (${code})` : `${text} (${code})`;
+  const system = systemCodeOf(error);
+  const named = system === undefined ? "" : ` (${system})`;
+  if (wasLost(error, system)) return `the connection was lost before the answer${named}`;
+  return `${networkHelp(system) ?? text}${named}`;
 }
 
-function networkHelp(code: string): string | undefined {
+function wasLost(error: unknown, system: string | undefined): boolean {
+  if (!(error instanceof Error) || isUnsent(error)) return false;
+  return system !== undefined || LOST.has(error.name);
+}
+
+function networkHelp(code: string | undefined): string | undefined {
   switch (code) {
     case "ECONNREFUSED":
     case "ENOENT":
@@ -170,8 +190,9 @@ function chain(error: unknown): Error[] {
 }
 
 /** Such as `ECONNREFUSED`. */
-function systemCode(error: Error): string {
-  return "code" in error && typeof error.code === "string" ? error.code : "";
+function systemCodeOf(error: unknown): string | undefined {
+  for (const each of chain(error)) if ("code" in each && typeof each.code === "string") return each.code;
+  return undefined;
 }
 
 function labelsOf(error: unknown): readonly string[] {

@@ -107,9 +107,6 @@ function targetOf({ url, options, client }: MongoOptions, commandTimeout: number
 
 function checkUrl(url: unknown): void {
   if (typeof url !== "string") throw new TypeError(`url must be a string: ${FORMS}`);
-  // A second @ would make a part of the password the host, which is in messages.
-  const login = /^[^/]*:\/\/[^/?]*@/.exec(url)?.[0] ?? "";
-  if (login.indexOf("@") !== login.lastIndexOf("@")) throw new TypeError(`the login in url must be escaped: ${FORMS}`);
   const made = tryClient(url);
   if (made instanceof MongoClient) return;
   const why = url.includes("@") ? "" : ` (${made.message})`;
