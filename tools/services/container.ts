@@ -1,0 +1,103 @@
+/** A server in a container, which can be started again and again. */
+import { spawnSync } from "node:child_process";
+import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers";
+import { type Engine, engine } from "./engine.ts";
+import { image } from "./images.ts";
+import type { Kind } from "./kinds.ts";
+
+/** What to run, and the line of output that says it is ready. */
+export interface ContainerOptions {
+  readonly command: readonly string[];
+  readonly ready: RegExp;
+  /** The port on this machine's loopback, and the server's own. `host`: the server shares the machine's network (Linux only). */
+  readonly ports: { readonly outer: number; readonly inner: number } | "host";
+}
+
+/** One container. */
+export class Container {
+  /** The name of its image. */
+  readonly image: string;
+  /** Where its port is. */
+  readonly host: string;
+  readonly #docker: Engine;
+  readonly #started: StartedTestContainer;
+  #resume: (() => void) | undefined;
+
+  constructor(docker: Engine, imageName: string, started: StartedTestContainer) {
+    this.image = imageName;
+    // `localhost` would be tried as IPv6 first.
+    this.host = started.getHost() === "localhost" ? "127.0.0.1" : started.getHost();
+    this.#docker = docker;
+    this.#started = started;
+  }
+
+  /** `docker pause`: the caller cannot wait, and the library only speaks asynchronously, so the command does it. */
+  pause(): () => void {
+    this.#command("pause");
+    const resume = (): void => {
+      if (this.#resume !== resume) return;
+      this.#resume = undefined;
+      this.#command("unpause");
+    };
+    this.#resume = resume;
+    return resume;
+  }
+
+  /** SIGKILL its server; resolves when it is gone. The data stay. Does nothing while it does not run. */
+  async kill(): Promise<void> {
+    this.#resume?.();
+    const container = this.#inner();
+    const { State } = await container.inspect();
+    if (!State.Running) return;
+    await container.kill({ signal: "SIGKILL" });
+    await container.wait();
+  }
+
+  /** Start it again after `kill`. It may not be ready yet. */
+  async start(): Promise<void> {
+    await this.#inner().start();
+  }
+
+  /** Stop it and remove its data. */
+  async remove(): Promise<void> {
+    this.#resume?.();
+    await this.#started.stop({ timeout: 0 });
+  }
+
+  #inner(): ReturnType<Engine["client"]["container"]["getById"]> {
+    return this.#docker.client.container.getById(this.#started.getId());
+  }
+
+  #command(verb: "pause" | "unpause"): void {
+    const { status, error, stderr } = spawnSync("docker", [verb, this.#started.getId()], { encoding: "utf8" });
+    if (status !== 0) throw new Error(`docker ${verb} failed: ${error?.message ?? stderr}`);
+  }
+}
+
+/** Start a container of this kind; resolves when it is ready. Rejects with Unavailable when there is no engine or no image. */
+export async function startContainer(kind: Kind, options: ContainerOptions): Promise<Container> {
+  const docker = await engine();
+  const { name, local } = await image(kind, docker.client);
+  // Where no image can be pulled, the library's own (it tidies up) cannot either.
+  if (local) process.env["TESTCONTAINERS_RYUK_DISABLED"] = "true";
+  const wanted = new LocalContainer(name, options.ports, docker).withCommand([...options.command]);
+  const started = await wanted.withWaitStrategy(Wait.forLogMessage(options.ready)).start();
+  return new Container(docker, name, started);
+}
+
+/** A container with its port on this machine's loopback only. The port is fixed, so that it stays over a restart. */
+class LocalContainer extends GenericContainer {
+  constructor(imageName: string, ports: ContainerOptions["ports"], docker: Engine) {
+    super(imageName);
+    if (ports === "host") {
+      this.withNetworkMode("host");
+      return;
+    }
+    this.withExposedPorts({ container: ports.inner, host: ports.outer });
+    if (docker.network !== undefined) this.withNetwork(docker.network);
+    const { host } = docker.client.info.containerRuntime;
+    if (host !== "localhost" && host !== "127.0.0.1") return; // the engine is on another machine
+    const binding = [{ HostIp: "127.0.0.1", HostPort: String(ports.outer) }];
+    this.hostConfig.PortBindings = { [`${ports.inner}/tcp`]: binding };
+  }
+}
