@@ -1,0 +1,82 @@
+/**
+ * Ids and keys, of which a queue has each only once. Each page lists those of its jobs in `names`, under a unique index, so a put whose names
+ * are taken cannot be stored. A name stays listed when its job is gone: whoever needs it takes it out of the page then.
+ */
+import { Binary } from "mongodb";
+import { type JobId, jobIdToBytes, type NewJob, type PutOutcome } from "@pq/core/backend";
+import type { Call } from "./call.ts";
+import type { Page } from "./page/page.ts";
+import type { PageJob } from "./page/job.ts";
+import { namesOf } from "./page/put.ts";
+import type { QueueParts } from "./parts.ts";
+
+/** The jobs of a queue that hold some names. */
+export interface Holders {
+  readonly ids: ReadonlySet<JobId>;
+  readonly keys: ReadonlyMap<string, JobId>;
+}
+
+/** Nobody holds anything, as far as is known. */
+export const nobody: Holders = { ids: new Set(), keys: new Map() };
+
+/** The name of a job's id. */
+export function idName(id: JobId): Binary {
+  return new Binary(jobIdToBytes(id));
+}
+
+/** Decide about each job of a put as long as there is room for all. */
+export function planPut(jobs: readonly NewJob[], { ids, keys }: Holders): PutOutcome[] {
+  const taken = new Map(keys);
+  return jobs.map(({ id, key }): PutOutcome => {
+    const holder = ids.has(id) ? id : key === null ? undefined : taken.get(key);
+    if (holder !== undefined) return { status: "duplicate", id: holder };
+    if (key !== null) taken.set(key, id);
+    return { status: "added" };
+  });
+}
+
+/** Who holds names of these jobs. Names of jobs that are gone are free afterwards. `pending`: pages that were not admitted yet and hold some. */
+export async function findHolders(
+  call: Call,
+  parts: QueueParts,
+  jobs: readonly NewJob[],
+): Promise<{ readonly holders: Holders; readonly pending: readonly string[] }> {
+  const wanted = jobs.flatMap(namesOf);
+  const seen = await parts.pages.read(call, { names: { $in: wanted } });
+  const pages = seen.map(({ page }) => page);
+  // A job whose time ran out is only gone for good once that is stored.
+  const changed = pages.filter((page) => page.changed);
+  if (!(await parts.pages.write(call, changed))) return findHolders(call, parts, jobs);
+  const holders = { ids: new Set<JobId>(), keys: new Map<string, JobId>() };
+  for (const page of pages) await freeNames(call, page, wanted, holders);
+  return { holders, pending: pages.filter(({ pending }) => pending).map(({ id }) => id) };
+}
+
+async function freeNames(
+  call: Call,
+  page: Page,
+  wanted: readonly (string | Binary)[],
+  { ids, keys }: { readonly ids: Set<JobId>; readonly keys: Map<string, JobId> },
+): Promise<void> {
+  const held = new Set<string>();
+  for (const job of page.jobs) {
+    if (job.state === "gone") continue;
+    ids.add(job.id);
+    held.add(textOf(idName(job.id)));
+    if (!holdsKey(job)) continue;
+    keys.set(job.key!, job.id);
+    held.add(`k${job.key!}`);
+  }
+  const free = wanted.filter((name) => !held.has(textOf(name)));
+  if (free.length === 0) return;
+  const filter = { _id: page.id, q: page.queue };
+  await call.write(({ pages }) => pages.updateOne(filter, { $pull: { names: { $in: free as string[] } } }));
+}
+
+function holdsKey({ key, state }: PageJob): boolean {
+  return key !== null && state !== "done" && state !== "gone";
+}
+
+function textOf(name: string | Binary): string {
+  return typeof name === "string" ? name : name.toString("hex");
+}

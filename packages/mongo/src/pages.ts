@@ -1,0 +1,115 @@
+/** Reading and writing the pages of a queue. */
+import type { AnyBulkWriteOperation, Document, Filter, Sort } from "mongodb";
+import { isPqError, type OpenParams } from "@pq/core/backend";
+import type { Call } from "./call.ts";
+import { type Page, pageFields, pageUpdate, readPage, type StoredPage } from "./page/page.ts";
+import { catchUp } from "./page/life.ts";
+import type { PageDocument } from "./schema.ts";
+
+/** Pages with something due that one call looks after. */
+export const MOST_DUE = 32;
+
+/** A page as it was at a moment of the server, and has caught up with it. */
+export interface Seen {
+  readonly page: Page;
+  /** ms since 1970 by the server's clock. */
+  readonly now: number;
+}
+
+/** What can be known of a page without reading all of it. */
+export interface Glimpse {
+  readonly _id: string;
+  readonly v: number;
+  readonly free: number;
+  readonly next?: { readonly buffer: Uint8Array };
+  /** The time of the server. */
+  readonly now: Date;
+}
+
+/** Which pages to read, and how many. */
+interface Selection {
+  readonly sort?: Sort;
+  readonly limit?: number;
+}
+
+/** The pages of one queue. */
+export class Pages {
+  readonly queue: string;
+  readonly #report: OpenParams["report"];
+
+  constructor(queue: string, report: OpenParams["report"]) {
+    this.queue = queue;
+    this.#report = report;
+  }
+
+  /** Read pages; each has caught up with its time. One that is damaged is put aside and left out. */
+  async read(call: Call, filter: Filter<PageDocument>, selection: Selection = {}): Promise<Seen[]> {
+    const found = await this.#aggregate<StoredPage & { now: Date }>(call, filter, selection, pageFields);
+    const seen = await Promise.all(found.map((stored) => this.#decode(call, stored)));
+    return seen.filter((each) => each !== undefined);
+  }
+
+  /** What is cheap to know about pages. */
+  glimpse(call: Call, filter: Filter<PageDocument>, selection: Selection = {}): Promise<Glimpse[]> {
+    return this.#aggregate<Glimpse>(call, filter, selection, { _id: 1, v: 1, free: 1, next: 1 });
+  }
+
+  /**
+   * Write pages that were changed, each if nobody else changed it since it was read. `false`: at least one was not written, and it
+   * cannot be told which: all of them are to be read and decided upon again. `guard`: what must hold as well.
+   */
+  async write(call: Call, pages: readonly Page[], guard: Filter<PageDocument> = {}): Promise<boolean> {
+    if (pages.length === 0) return true;
+    const operations = pages.map((page): AnyBulkWriteOperation<PageDocument> => ({
+      updateOne: {
+        filter: { _id: page.id, q: this.queue, v: page.version, ...guard },
+        update: pageUpdate(page),
+      },
+    }));
+    const { matchedCount } = await call.write(({ pages: collection }) =>
+      collection.bulkWrite(operations, { ordered: false }),
+    );
+    if (matchedCount < pages.length) return false;
+    for (const page of pages) {
+      page.version++;
+      page.changed = false;
+    }
+    return true;
+  }
+
+  #aggregate<T extends Document>(
+    call: Call,
+    filter: Filter<PageDocument>,
+    { sort, limit }: Selection,
+    fields: Document,
+  ): Promise<T[]> {
+    const stages: Document[] = [{ $match: { ...filter, q: this.queue } }];
+    if (sort !== undefined) stages.push({ $sort: sort });
+    if (limit !== undefined) stages.push({ $limit: limit });
+    stages.push({ $project: { ...fields, now: "$$NOW" } });
+    return call.read(({ pages }) => pages.aggregate<T>(stages).toArray());
+  }
+
+  async #decode(call: Call, stored: StoredPage & { now: Date }): Promise<Seen | undefined> {
+    try {
+      const page = readPage(stored);
+      const now = stored.now.getTime();
+      catchUp(page, now);
+      return { page, now };
+    } catch (error) {
+      if (!isPqError(error, "CORRUPT") && !(error instanceof TypeError)) throw error;
+      await this.#putAside(call, stored);
+      return undefined;
+    }
+  }
+
+  /** Nobody finds it any more, and its names are free; its bytes stay. */
+  async #putAside(call: Call, { _id, v }: StoredPage): Promise<void> {
+    const $set = { damaged: true, free: 0, in: [], takes: [], names: [_id] };
+    await call.write(({ pages }) =>
+      pages.updateOne({ _id, q: this.queue, v }, { $set, $unset: { next: "", wake: "", closed: "" } }),
+    );
+    const message = `page ${_id} could not be read and was put aside: it is marked with "damaged" in the collection of pages`;
+    this.#report({ type: "damage", queue: this.queue, where: _id, message });
+  }
+}
