@@ -99,7 +99,8 @@ export function callError(error: unknown, address: string, unknown: boolean): Pq
   if (error instanceof LateError) return new PqError(code, `${address}: ${error.message}`);
   const cause = bare(error);
   if (isTooLarge(error)) return new PqError("PAYLOAD_TOO_LARGE", `${address}: ${tooLarge(error)}`, { cause });
-  return new PqError(code, `${address}: ${reasonFor(error)}`, { cause });
+  const sent = error instanceof Error && isUnsent(error) ? "not sent: " : "";
+  return new PqError(code, `${address}: ${sent}${reasonFor(error)}`, { cause });
 }
 
 /** Why there is no connection. */

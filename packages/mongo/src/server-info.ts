@@ -88,8 +88,8 @@ async function engineOf(connection: Connection): Promise<boolean | undefined> {
 }
 
 function configOf(answer: Document | undefined): Pick<Facts, "members" | "majorityJournals"> {
-  if (answer === undefined) return { members: undefined, majorityJournals: undefined };
-  const config = answer["config"] as Document;
+  const config = answer?.["config"] as Document | undefined;
+  if (config === undefined) return { members: undefined, majorityJournals: undefined };
   const voters = (config["members"] as Document[]).filter(
     (member) => member["arbiterOnly"] !== true && member["votes"] !== 0,
   );
