@@ -3,23 +3,29 @@
  *
  *   pnpm bench             the short comparisons, all of them
  *   pnpm bench batcher     one
- *   pnpm bench redis …     @pq/redis beside other queues: see redis/bench.ts
+ *   pnpm bench redis …     @pq/redis beside other queues: see queues/bench.ts
  */
 import { cpus } from "node:os";
 import { type Comparison, measure } from "./compare.ts";
 import { batcher } from "./batcher.ts";
-import { redisBench } from "./redis/bench.ts";
+import { queueBench } from "./queues/bench.ts";
+import type { Suite } from "./queues/suite.ts";
+import { redisSuite } from "./redis/suite.ts";
 
 const suites: Readonly<Record<string, () => Promise<readonly Comparison[]>>> = { batcher };
 
-const [first, ...rest] = process.argv.slice(2);
-if (first === "redis") await redisBench(rest);
-else await compare(process.argv.slice(2));
+/** These run alone. */
+const queueSuites: Readonly<Record<string, Suite>> = { redis: redisSuite };
+
+const [first = "", ...rest] = process.argv.slice(2);
+const queueSuite = queueSuites[first];
+if (queueSuite === undefined) await compare(process.argv.slice(2));
+else await queueBench(queueSuite, rest);
 
 async function compare(wanted: readonly string[]): Promise<void> {
   const unknown = wanted.filter((name) => !(name in suites));
   if (unknown.length > 0) {
-    const known = [...Object.keys(suites), "redis"].join(", ");
+    const known = [...Object.keys(suites), ...Object.keys(queueSuites)].join(", ");
     throw new Error(`No such benchmark: ${unknown.join(", ")}. There are: ${known}.`);
   }
   console.log(`Node ${process.versions.node}, ${cpus().length} x ${cpus()[0]?.model ?? "unknown processor"}`);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { Audit } from "../bench/redis/audit.ts";
-import { control, isSound, leads } from "../bench/redis/figures.ts";
+import { Audit } from "../bench/queues/audit.ts";
+import { control, isSound, leads } from "../bench/queues/figures.ts";
 import { verdicts } from "../bench/redis/goals.ts";
-import { PayloadMaker } from "../bench/redis/payload.ts";
-import { report } from "../bench/redis/report.ts";
-import type { Outcome, RowResult, SideResult } from "../bench/redis/results.ts";
-import { rows } from "../bench/redis/rows.ts";
-import type { SideName } from "../bench/redis/spec.ts";
+import { PayloadMaker } from "../bench/queues/payload.ts";
+import { report } from "../bench/queues/report.ts";
+import type { Outcome, RowResult, SideResult } from "../bench/queues/results.ts";
+import { type RedisSide, rows } from "../bench/redis/rows.ts";
+import { redisSuite } from "../bench/redis/suite.ts";
 import { median, percentile } from "../bench/stats.ts";
 
 describe("statistics", () => {
@@ -89,12 +89,14 @@ describe("the report", () => {
     expect(isSound(spoilt)).toBe(false);
     const results = [{ ...result, sides: [spoilt, result.sides[1]!] }];
     expect(verdictOf(results, "putmany-1000", "8 x BullMQ")).toBe("not measured");
-    expect(report({ quick: false, rows: results }, { brief: true })).toContain("void: 1 of 9 jobs never came");
+    expect(report(redisSuite, { quick: false, rows: results }, { brief: true })).toContain(
+      "void: 1 of 9 jobs never came",
+    );
   });
 
   it("says where others are ahead", () => {
     const behind = rowResult("put-c1", { pq: [[50, 50]], bee: [[100, 100]] });
-    expect(report({ quick: false, rows: [behind] }, { brief: false })).toContain("our lead is 0.50");
+    expect(report(redisSuite, { quick: false, rows: [behind] }, { brief: false })).toContain("our lead is 0.50");
   });
 });
 
@@ -125,11 +127,11 @@ function verdictOf(results: readonly RowResult[], row: string, goal: string): st
 
 type Runs = readonly (readonly [number, number])[];
 
-function rowResult(id: string, runs: Partial<Record<SideName, Runs>>, figure = "rate"): RowResult {
+function rowResult(id: string, runs: Partial<Record<RedisSide, Runs>>, figure = "rate"): RowResult {
   const row = rows.find((one) => one.id === id)!;
   const outcome = (value: number): Outcome => ({ figures: { jobs: 1, [figure]: value }, commands: {}, problems: [] });
   const sides = Object.entries(runs).map(([side, rounds]): SideResult => ({
-    side: side as SideName,
+    side,
     title: side,
     setup: "",
     missing: {},

@@ -1,30 +1,17 @@
 /** The goals that the product has set itself on Redis, and whether the figures meet them. */
-import { median, showSpread, spread } from "../stats.ts";
-import { leads, runsOf, sideOf } from "./figures.ts";
-import type { RowResult } from "./results.ts";
-import type { SideName } from "./spec.ts";
+import { runsOf, sideOf } from "../queues/figures.ts";
+import { flatVerdict, type LeadGoal, leadVerdict, type Verdict } from "../queues/goals.ts";
+import type { RowResult } from "../queues/results.ts";
+import { showSpread, spread } from "../stats.ts";
+import type { RedisSide } from "./rows.ts";
 
-/** A goal, and what became of it. */
-export interface Verdict {
-  readonly goal: string;
-  readonly row: string;
-  readonly found: string;
-  readonly verdict: "met" | "missed" | "not measured";
+const RIVALS = { bullmq: "BullMQ", bee: "bee-queue", raw: "the raw commands" } as const;
+
+function lead(against: RedisSide & keyof typeof RIVALS, row: string, atLeast: number, figure = "rate"): LeadGoal {
+  const about = figure === "rate" ? "" : ` (${figure})`;
+  const goal = `at least ${atLeast} ${against === "raw" ? "of" : "x"} ${RIVALS[against]}${about}`;
+  return { goal, against, row, figure, atLeast };
 }
-
-interface LeadGoal {
-  readonly against: SideName;
-  readonly row: string;
-  readonly figure: string;
-  readonly atLeast: number;
-}
-
-const lead = (against: SideName, row: string, atLeast: number, figure = "rate"): LeadGoal => ({
-  against,
-  row,
-  figure,
-  atLeast,
-});
 
 const leadGoals: readonly LeadGoal[] = [
   lead("bullmq", "putmany-1000", 8),
@@ -52,7 +39,6 @@ const leadGoals: readonly LeadGoal[] = [
 ];
 
 const BYTES = 200;
-const SLOPE = 0.05;
 
 /** Every goal with its verdict, by the rows in memory. */
 export function verdicts(results: readonly RowResult[]): Verdict[] {
@@ -61,24 +47,13 @@ export function verdicts(results: readonly RowResult[]): Verdict[] {
   return [
     ...leadGoals.map((goal) => leadVerdict(goal, rowOf(goal.row))),
     bytesVerdict(rowOf("bytes")),
-    ...["put", "drain"].map((what) =>
+    ...["backlog-put", "backlog-drain"].map((name) =>
       flatVerdict(
-        `backlog-${what}`,
-        inMemory.filter(({ row }) => row.id.startsWith(`backlog-${what}-`)),
+        name,
+        inMemory.filter(({ row }) => row.id.startsWith(`${name}-`)),
       ),
     ),
   ];
-}
-
-function leadVerdict({ against, row, figure, atLeast }: LeadGoal, result: RowResult | undefined): Verdict {
-  const rival = { bullmq: "BullMQ", bee: "bee-queue", raw: "the raw commands" }[against as "bullmq" | "bee" | "raw"];
-  const about = figure === "rate" ? "" : ` (${figure})`;
-  const goal = against === "raw" ? `at least ${atLeast} of ${rival}` : `at least ${atLeast} x ${rival}${about}`;
-  const measure = result?.row.measures.find((one) => one.figure === figure);
-  const ratios = result === undefined || measure === undefined ? [] : leads(result, against, measure);
-  if (ratios.length === 0) return { goal, row, found: "", verdict: "not measured" };
-  const found = spread(ratios);
-  return { goal, row, found: showSpread(found), verdict: found.median >= atLeast ? "met" : "missed" };
 }
 
 function bytesVerdict(result: RowResult | undefined): Verdict {
@@ -87,24 +62,4 @@ function bytesVerdict(result: RowResult | undefined): Verdict {
   if (sizes.length === 0) return { goal, row: "bytes", found: "", verdict: "not measured" };
   const found = spread(sizes);
   return { goal, row: "bytes", found: showSpread(found, 0), verdict: found.median <= BYTES ? "met" : "missed" };
-}
-
-/** The cost of a job by the depth of the queue, both as logarithms: its slope. */
-function flatVerdict(row: string, results: readonly RowResult[]): Verdict {
-  const goal = `cost per job flat from 1 k to 1 M: slope under ${SLOPE}`;
-  const points = results.flatMap((result): [number, number][] => {
-    const rate = median(runsOf(sideOf(result, "pq"), "rate"));
-    return Number.isFinite(rate) ? [[Math.log(result.row.shape.backlog!), -Math.log(rate)]] : [];
-  });
-  if (points.length < 4) return { goal, row, found: "", verdict: "not measured" };
-  const slope = slopeOf(points);
-  return { goal, row, found: `slope ${slope.toFixed(3)}`, verdict: slope < SLOPE ? "met" : "missed" };
-}
-
-/** Least squares. */
-function slopeOf(points: readonly (readonly [number, number])[]): number {
-  const mean = (of: 0 | 1): number => points.reduce((sum, point) => sum + point[of], 0) / points.length;
-  const [x, y] = [mean(0), mean(1)];
-  const over = points.reduce((sum, point) => sum + (point[0] - x) * (point[1] - y), 0);
-  return over / points.reduce((sum, point) => sum + (point[0] - x) ** 2, 0);
 }

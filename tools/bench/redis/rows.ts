@@ -1,38 +1,13 @@
-/** The rows of the report: what is measured, for whom, and how durable. */
-import type { DurabilityClass } from "./server.ts";
-import type { Shape, SideName } from "./spec.ts";
+/** The rows of the report on Redis. */
+import { CLIENT_CPU, DEPTHS, P50, P99, RATE, type Row, SERVER_COMMANDS } from "../queues/row.ts";
+import type { DurabilityClass } from "../queues/spec.ts";
 
-/** A figure that a row is about. */
-export interface Measure {
-  readonly figure: string;
-  readonly title: string;
-  readonly better: "more" | "less";
-  readonly digits: number;
-}
+/** Who takes part, one file in `sides/` for each; `memory` is for work on the benchmark itself. */
+export type RedisSide = "pq" | "memory" | "bullmq" | "bee" | "boringnode" | "raw";
 
-/** One row. */
-export interface Row {
-  readonly id: string;
-  readonly title: string;
-  readonly shape: Shape;
-  /** How many jobs; `auto`: a window of at least 3 s or 50,000 jobs, by the speed of the side. */
-  readonly jobs: number | "auto";
-  readonly sides: readonly SideName[];
-  readonly classes: readonly DurabilityClass[];
-  /** The fastest documented settings; otherwise everybody's defaults. */
-  readonly tuned: boolean;
-  readonly measures: readonly Measure[];
-  /** Look at the server's memory again after so many seconds. */
-  readonly later?: number;
-}
-
-const RATE: Measure = { figure: "rate", title: "jobs/s", better: "more", digits: 0 };
-const P50: Measure = { figure: "p50", title: "p50 ms", better: "less", digits: 2 };
-const P99: Measure = { figure: "p99", title: "p99 ms", better: "less", digits: 2 };
-
-const QUEUES: readonly SideName[] = ["pq", "bullmq", "bee", "boringnode"];
-const QUEUES_AND_RAW: readonly SideName[] = [...QUEUES, "raw"];
-const FAST: readonly SideName[] = ["pq", "bullmq", "bee"];
+const QUEUES: readonly RedisSide[] = ["pq", "bullmq", "bee", "boringnode"];
+const QUEUES_AND_RAW: readonly RedisSide[] = [...QUEUES, "raw"];
+const FAST: readonly RedisSide[] = ["pq", "bullmq", "bee"];
 const BOTH: readonly DurabilityClass[] = ["D0", "D2"];
 
 /** In memory, tuned, jobs by the clock, all queues: what a row is when it says nothing else. */
@@ -121,10 +96,7 @@ const otherRows: readonly Row[] = [
     title: "64 idle workers in one process, for a minute",
     shape: { workload: "idle", workers: 64, seconds: 60 },
     jobs: 0,
-    measures: [
-      { figure: "serverCommands", title: "server commands", better: "less", digits: 0 },
-      { figure: "clientCpuUs", title: "client CPU µs", better: "less", digits: 0 },
-    ],
+    measures: [SERVER_COMMANDS, CLIENT_CPU],
   },
   {
     ...plain,
@@ -139,8 +111,6 @@ const otherRows: readonly Row[] = [
     later: 65,
   },
 ];
-
-const DEPTHS = [1_000, 10_000, 100_000, 1_000_000] as const;
 
 /** The same number of jobs at each depth, so that windows are alike. */
 const backlogRows: readonly Row[] = DEPTHS.flatMap((backlog): readonly Row[] => {

@@ -1,13 +1,11 @@
-/** The Redis server of one set of rows: started for it, of known durability, and asked what a run cost it. */
+/** The Redis server of one row: of known durability, and asked what a run cost it. */
 import { type RedisServer, startRedis } from "@pq/services";
-import { loadPeer } from "./peers.ts";
-import type { Figures } from "./spec.ts";
+import { loadPeer } from "../queues/peers.ts";
+import type { CommandCost, Server, ServerCost } from "../queues/server.ts";
+import type { DurabilityClass } from "../queues/spec.ts";
 
-/** D0: memory only. D2: synced to disk before a write is answered. */
-export type DurabilityClass = "D0" | "D2";
-
-/** What they mean, for the report. */
-export const classes: Readonly<Record<DurabilityClass, { readonly title: string; readonly args: readonly string[] }>> =
+/** What they mean, for the report and for the server. */
+export const settings: Readonly<Record<DurabilityClass, { readonly title: string; readonly args: readonly string[] }>> =
   {
     D0: { title: "memory: no AOF, no RDB", args: ["--appendonly", "no"] },
     D2: {
@@ -21,25 +19,12 @@ interface Client {
   disconnect(): void;
 }
 
-/** What the calls of one command cost. */
-export interface CommandCost {
-  readonly calls: number;
-  readonly us: number;
-}
-
-/** What a run cost the server. */
-export interface ServerCost {
-  readonly figures: Figures;
-  /** By command, those from scripts too. The time of a script (`evalsha`) contains that of its commands. */
-  readonly commands: Readonly<Record<string, CommandCost>>;
-}
-
 /** What the benchmark itself calls. */
 const OWN = new Set(["config", "config|resetstat", "info", "flushall", "client|setinfo", "hello"]);
 
 /** A server, and the connection that asks it. */
-export class Server {
-  readonly version: string;
+export class MeasuredRedis implements Server {
+  readonly title: string;
   readonly host: string;
   readonly port: number;
   readonly #server: RedisServer;
@@ -48,14 +33,14 @@ export class Server {
   #memoryBefore = 0;
 
   /** Starts an empty server. */
-  static async start(durability: DurabilityClass): Promise<Server> {
-    const server = await startRedis({ using: "program", args: classes[durability].args });
+  static async start(durability: DurabilityClass): Promise<MeasuredRedis> {
+    const server = await startRedis({ using: "program", args: settings[durability].args });
     const { Redis } = await loadPeer<{ readonly Redis: new (port: number, host: string) => Client }>("ioredis");
-    return new Server(server, new Redis(server.port, server.host));
+    return new MeasuredRedis(server, new Redis(server.port, server.host));
   }
 
   constructor(server: RedisServer, client: Client) {
-    this.version = server.version;
+    this.title = `Redis ${server.version}`;
     this.host = server.host;
     this.port = server.port;
     this.#server = server;
@@ -74,7 +59,7 @@ export class Server {
     this.#memoryBefore = await this.usedMemory();
   }
 
-  /** What it cost since `begin`. */
+  /** What it cost since `begin`, by command: those from scripts too. The time of a script (`evalsha`) contains that of its commands. */
   async end(): Promise<ServerCost> {
     const cpu = cpuUs(await this.#info("cpu")) - this.#cpuBefore;
     const commands = costByCommand(await this.#info("commandstats"));

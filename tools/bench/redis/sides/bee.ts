@@ -1,7 +1,7 @@
 /** bee-queue. Its acks are confirmed when the worker's queue tells `succeeded`. */
-import type { Payload } from "../payload.ts";
-import { loadPeer, peerVersion } from "../peers.ts";
-import type { Producer, Side, Target, Task, Work, WorkOptions } from "../side.ts";
+import type { Payload } from "../../queues/payload.ts";
+import { loadPeer, peerVersion } from "../../queues/peers.ts";
+import type { Producer, Side, Target, Task, Work, WorkOptions } from "../../queues/side.ts";
 
 interface BeeJob {
   retries(count: number): BeeJob;

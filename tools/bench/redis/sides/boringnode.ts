@@ -1,8 +1,8 @@
 /** @boringnode/queue. Its acks are confirmed when the tracing channel of executions ends with `completed`. It needs Node 24. */
 import type { TracingChannel } from "node:diagnostics_channel";
-import type { Payload } from "../payload.ts";
-import { loadPeer, peerVersion } from "../peers.ts";
-import type { Producer, Side, Target, Task, Work, WorkOptions } from "../side.ts";
+import type { Payload } from "../../queues/payload.ts";
+import { loadPeer, peerVersion } from "../../queues/peers.ts";
+import type { Producer, Side, Target, Task, Work, WorkOptions } from "../../queues/side.ts";
 
 interface Dispatch {
   priority(value: number): Dispatch;

@@ -1,7 +1,7 @@
 /** BullMQ. Its acks are confirmed when the worker tells `completed`. */
-import type { Payload } from "../payload.ts";
-import { loadPeer, peerVersion } from "../peers.ts";
-import type { Side, Target, Task, Work, WorkOptions } from "../side.ts";
+import type { Payload } from "../../queues/payload.ts";
+import { loadPeer, peerVersion } from "../../queues/peers.ts";
+import type { Side, Target, Task, Work, WorkOptions } from "../../queues/side.ts";
 
 interface JobOptions {
   readonly priority?: number;

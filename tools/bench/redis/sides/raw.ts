@@ -7,9 +7,9 @@
  *
  * For latencies it is BLPOP on a connection of its own: the quickest way a job can get from one client to another.
  */
-import type { Payload } from "../payload.ts";
-import { loadPeer, peerVersion } from "../peers.ts";
-import type { Producer, Side, Target, Work, WorkOptions } from "../side.ts";
+import type { Payload } from "../../queues/payload.ts";
+import { loadPeer, peerVersion } from "../../queues/peers.ts";
+import type { Producer, Side, Target, Work, WorkOptions } from "../../queues/side.ts";
 
 interface Client {
   connect(): Promise<void>;

@@ -1,8 +1,11 @@
 /** What parent and client tell each other: plain data. */
 import type { Feature } from "./side.ts";
 
-/** The names of the sides, one file in `sides/` for each. `memory` is for work on the benchmark itself. */
-export type SideName = "pq" | "memory" | "bullmq" | "bee" | "boringnode" | "raw";
+/** Who takes part, as on the command line: each suite says who there is. Ours is `pq`, the raw primitive `raw`. */
+export type SideName = string;
+
+/** D0: memory only. D2: on disk before a write is answered. */
+export type DurabilityClass = "D0" | "D2";
 
 /** The names of the workloads, one file in `workloads/` for each. */
 export type WorkloadName = "put" | "put-many" | "drain" | "cycle" | "latency" | "delayed" | "idle";

@@ -6,10 +6,10 @@ import { randomBytes } from "node:crypto";
 import { thisCommit, thisMachine } from "./machine.ts";
 import { type ClientOptions, Remote } from "./remote.ts";
 import type { Outcome, RowResult, SideResult } from "./results.ts";
-import type { Row } from "./rows.ts";
-import type { DurabilityClass, Server } from "./server.ts";
+import type { Row } from "./row.ts";
+import type { Server } from "./server.ts";
 import type { Feature } from "./side.ts";
-import type { Description, SideName } from "./spec.ts";
+import type { Description, DurabilityClass, SideName } from "./spec.ts";
 
 /** How to measure. */
 export interface MeasureOptions extends ClientOptions {
@@ -18,6 +18,8 @@ export interface MeasureOptions extends ClientOptions {
   readonly quick: boolean;
   /** Only these sides. */
   readonly sides: readonly SideName[] | undefined;
+  /** The address of each side's module. */
+  readonly modules: Readonly<Record<SideName, string>>;
 }
 
 /** A side that takes part. */
@@ -51,11 +53,11 @@ export async function measureRow(
   }
   const at = new Date().toISOString();
   const sides = entrants.map(resultOf);
-  return { row, durability, server: `Redis ${server.version}`, at, commit: thisCommit(), machine, sides };
+  return { row, durability, server: server.title, at, commit: thisCommit(), machine, sides };
 }
 
 async function enter(name: SideName, row: Row, options: MeasureOptions): Promise<Entrant> {
-  const remote = new Remote(name, options);
+  const remote = new Remote(name, options.modules[name]!, options);
   try {
     const description = await remote.describe();
     const absent = needs(row)

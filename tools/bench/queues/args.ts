@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
-import { type Row, rows } from "./rows.ts";
-import type { DurabilityClass } from "./server.ts";
-import type { SideName } from "./spec.ts";
 import type { MeasureOptions } from "./measure.ts";
+import type { Row } from "./row.ts";
+import type { DurabilityClass } from "./spec.ts";
+import type { Suite } from "./suite.ts";
 
 /** The words of the command line, understood. */
 export interface Args extends MeasureOptions {
@@ -10,11 +10,8 @@ export interface Args extends MeasureOptions {
   readonly classes: readonly DurabilityClass[];
 }
 
-const SIDES: readonly SideName[] = ["pq", "memory", "bullmq", "bee", "boringnode", "raw"];
-const CLASSES: readonly DurabilityClass[] = ["D0", "D2"];
-
 /** Throws a `TypeError` or `RangeError` that says what is wrong with them. */
-export function parse(words: readonly string[]): Args {
+export function parse({ rows, sides, classes }: Suite, words: readonly string[]): Args {
   const { values } = parseArgs({
     args: [...words],
     options: {
@@ -27,11 +24,13 @@ export function parse(words: readonly string[]): Args {
     },
   });
   const runs = Number(values.runs ?? (values.quick ? 2 : 5));
+  const offered = Object.keys(classes) as DurabilityClass[];
   if (!Number.isInteger(runs) || runs < 1) throw new RangeError(`--runs ${values.runs}: a number of rounds from 1`);
   return {
-    rows: values.rows === undefined ? rows : values.rows.split(",").flatMap(rowsNamed),
-    sides: values.sides?.split(",").map((name) => oneOf(SIDES, name)),
-    classes: values.class?.split(",").map((name) => oneOf(CLASSES, name)) ?? CLASSES,
+    rows: values.rows === undefined ? rows : values.rows.split(",").flatMap((name) => rowsNamed(rows, name)),
+    modules: sides,
+    sides: values.sides?.split(",").map((name) => oneOf(Object.keys(sides), name)),
+    classes: values.class?.split(",").map((name) => oneOf(offered, name)) ?? offered,
     runs,
     quick: values.quick,
     profiles: values.profiles,
@@ -40,7 +39,7 @@ export function parse(words: readonly string[]): Args {
 }
 
 /** `drain` stands for `drain-c1`, `drain-c10`, … */
-function rowsNamed(name: string): readonly Row[] {
+function rowsNamed(rows: readonly Row[], name: string): readonly Row[] {
   const named = rows.filter(({ id }) => id === name || id.startsWith(`${name}-`));
   if (named.length === 0) throw new RangeError(`no row "${name}"; there are ${rows.map(({ id }) => id).join(", ")}`);
   return named;

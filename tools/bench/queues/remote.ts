@@ -22,9 +22,10 @@ export class Remote {
   readonly name: SideName;
   readonly #child: ChildProcess;
 
-  constructor(name: SideName, { node, profiles }: ClientOptions) {
+  /** `module` is the address of the side's module. */
+  constructor(name: SideName, module: string, { node, profiles }: ClientOptions) {
     this.name = name;
-    const words = profiles === undefined ? [name] : [name, `${profiles}/${name}`];
+    const words = profiles === undefined ? [module] : [module, `${profiles}/${name}`];
     this.#child = fork(fileURLToPath(new URL("client.js", import.meta.url)), words, {
       execArgv: FLAGS,
       ...(node === undefined ? {} : { execPath: node }),

@@ -1,29 +1,35 @@
 /** The report: markdown, made of the results alone. */
 import { median, showSpread, spread } from "../stats.ts";
 import { control, isSound, leads, perJob, problemsOf, runsOf } from "./figures.ts";
-import { verdicts } from "./goals.ts";
 import type { Results, RowResult, SideResult } from "./results.ts";
-import { type Measure, rows as allRows } from "./rows.ts";
-import { classes, type DurabilityClass } from "./server.ts";
+import type { Measure } from "./row.ts";
+import type { DurabilityClass } from "./spec.ts";
+import type { Suite } from "./suite.ts";
 
 /** The control may differ from 1 by so much. */
 const STEADY = 0.1;
 
 /** `brief`: the tables alone. */
-export function report(results: Results, { brief }: { readonly brief: boolean }): string {
-  const rows = inOrder(results.rows);
-  const tables = (["D0", "D2"] as const).flatMap((durability) => tableOf(durability, rows));
-  if (brief) return `${[...tables, ...rows.map(commandTable)].join("\n")}\n`;
-  const parts = [head(results, rows), goalTable(rows), whereOthersWin(rows), ...tables, notes(rows)];
+export function report(suite: Suite, results: Results, { brief }: { readonly brief: boolean }): string {
+  const rows = inOrder(suite, results.rows);
+  const tables = (["D0", "D2"] as const).flatMap((durability) => tableOf(suite, durability, rows));
+  if (brief) return `${[...tables, ...rows.map((row) => commandTable(suite, row))].join("\n")}\n`;
+  const parts = [
+    head(suite, results, rows),
+    goalTable(suite, rows),
+    whereOthersWin(rows),
+    ...tables,
+    notes(suite, rows),
+  ];
   return `${parts.join("\n")}\n`;
 }
 
-function inOrder(rows: readonly RowResult[]): RowResult[] {
-  const place = ({ row }: RowResult): number => allRows.findIndex(({ id }) => id === row.id);
+function inOrder(suite: Suite, rows: readonly RowResult[]): RowResult[] {
+  const place = ({ row }: RowResult): number => suite.rows.findIndex(({ id }) => id === row.id);
   return rows.toSorted((a, b) => place(a) - place(b));
 }
 
-function head({ quick }: Results, rows: readonly RowResult[]): string {
+function head({ name, serverNote }: Suite, { quick }: Results, rows: readonly RowResult[]): string {
   const distinct = (values: readonly string[]): string => [...new Set(values)].join("; ");
   const machines = rows.map(
     ({ machine: { cpu, cores, memoryGiB, system, disk } }) => `${cores} x ${cpu}, ${memoryGiB} GiB, ${system}, ${disk}`,
@@ -31,12 +37,12 @@ function head({ quick }: Results, rows: readonly RowResult[]): string {
   const sides = rows.flatMap((row) => row.sides).filter(({ setup }) => setup !== "");
   const dates = rows.map(({ at }) => at.slice(0, 10));
   return [
-    "# @pq/redis beside others",
+    `# @pq/${name} beside others`,
     "",
-    `Generated from \`redis.json\` by \`pnpm bench redis\`; do not edit. ${quick ? "**A quick run: its figures mean little.** " : ""}Absolute figures are those of this machine and of no other.`,
+    `Generated from \`${name}.json\` by \`pnpm bench ${name}\`; do not edit. ${quick ? "**A quick run: its figures mean little.** " : ""}Absolute figures are those of this machine and of no other.`,
     "",
     `- machine: ${distinct(machines)}; load average when a row began: ${loads(rows)}`,
-    `- server: ${distinct(rows.map(({ server }) => server))}, on the same machine, started anew for each row and emptied before each run`,
+    `- server: ${distinct(rows.map(({ server }) => server))}, ${serverNote}`,
     `- clients: Node ${distinct(sides.map(({ node }) => node))}, one process for each side`,
     `- measured: ${distinct(dates)}, commit ${distinct(rows.map(({ commit }) => commit))}`,
     ...new Set(sides.map(({ title, setup }) => `- ${title}: ${setup}`)),
@@ -55,16 +61,13 @@ function loads(rows: readonly RowResult[]): string {
   return all.length === 0 ? "unknown" : showSpread(spread(all));
 }
 
-function goalTable(rows: readonly RowResult[]): string {
+function goalTable(suite: Suite, rows: readonly RowResult[]): string {
   return table(
     "## Goals",
     ["row", "goal", "found", "verdict"],
-    verdicts(rows).map(({ goal, row, found, verdict }) => [
-      row,
-      goal,
-      found,
-      verdict === "missed" ? "**missed**" : verdict,
-    ]),
+    suite
+      .verdicts(rows)
+      .map(({ goal, row, found, verdict }) => [row, goal, found, verdict === "missed" ? "**missed**" : verdict]),
   );
 }
 
@@ -90,7 +93,7 @@ function whereOthersWin(rows: readonly RowResult[]): string {
   ].join("\n");
 }
 
-function tableOf(durability: DurabilityClass, rows: readonly RowResult[]): string[] {
+function tableOf({ classes }: Suite, durability: DurabilityClass, rows: readonly RowResult[]): string[] {
   const mine = rows.filter((row) => row.durability === durability);
   if (mine.length === 0) return [];
   const columns = [
@@ -107,7 +110,7 @@ function tableOf(durability: DurabilityClass, rows: readonly RowResult[]): strin
   const cells = mine.flatMap((result) =>
     result.row.measures.flatMap((measure) => result.sides.map((side) => sideCells(result, side, measure))),
   );
-  return [table(`## ${durability}, ${classes[durability].title}`, columns, cells)];
+  return [table(`## ${durability}, ${classes[durability]}`, columns, cells)];
 }
 
 function sideCells(result: RowResult, side: SideResult, measure: Measure): string[] {
@@ -133,13 +136,13 @@ function sideCells(result: RowResult, side: SideResult, measure: Measure): strin
 }
 
 /** Where the server's time goes on our side, by the last run: for those who work on it. */
-function commandTable({ row, sides }: RowResult): string {
+function commandTable({ name }: Suite, { row, sides }: RowResult): string {
   const run = sides.find(({ side }) => side === "pq")?.rounds.at(-1)?.[1];
   const jobs = run?.figures["jobs"] ?? 0;
   if (run === undefined || jobs === 0) return "";
   const costs = Object.entries(run.commands).toSorted(([, a], [, b]) => b.us - a.us);
-  const cells = costs.map(([name, { calls, us }]) => [name, number(calls / jobs, 4), number(us / jobs, 3)]);
-  return table(`${row.id}, @pq/redis: commands`, ["command", "calls/job", "µs/job"], cells);
+  const cells = costs.map(([command, { calls, us }]) => [command, number(calls / jobs, 4), number(us / jobs, 3)]);
+  return table(`${row.id}, @pq/${name}: commands`, ["command", "calls/job", "µs/job"], cells);
 }
 
 function shown(values: readonly number[], digits: number): string {
@@ -153,7 +156,7 @@ function number(value: number, digits: number): string {
   return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-function notes(rows: readonly RowResult[]): string {
+function notes(suite: Suite, rows: readonly RowResult[]): string {
   const absent = rows.flatMap(({ sides }) =>
     sides.flatMap(({ title, absent }) => (absent === undefined ? [] : [`- ${title}: ${absent}`])),
   );
@@ -161,9 +164,7 @@ function notes(rows: readonly RowResult[]): string {
     "## To be read with it",
     "",
     "- Latencies count from the call of `put` to the handler, in an open loop, in one process.",
-    "- A backlog row puts or drains 50,000 jobs at the depth in its title, which moves by as many meanwhile.",
-    "- The raw commands keep no promise and audit nothing: RPUSH, LPOP with HDEL, BLPOP for latencies. They are the limit, not a rival.",
-    "- Stalled jobs are looked after on every side: by default where the library does it by default, every 5 s on bee-queue.",
+    ...suite.notes.map((note) => `- ${note}`),
     ...new Set(absent),
   ].join("\n");
 }

@@ -7,7 +7,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { profiled } from "./profile.ts";
 import type { Side } from "./side.ts";
-import type { Description, Reply, Request, RunSpec, SideName, Timed, WorkloadName } from "./spec.ts";
+import type { Description, Reply, Request, RunSpec, Timed, WorkloadName } from "./spec.ts";
 import type { Prepared, Workload } from "./workload.ts";
 import { cycle } from "./workloads/cycle.ts";
 import { delayed } from "./workloads/delayed.ts";
@@ -27,15 +27,6 @@ const workloads: Readonly<Record<WorkloadName, Workload>> = {
   idle,
 };
 
-const sides: Readonly<Record<SideName, () => Promise<{ side(): Promise<Side> }>>> = {
-  pq: () => import("./sides/pq-redis.ts"),
-  memory: () => import("./sides/pq-memory.ts"),
-  bullmq: () => import("./sides/bullmq.ts"),
-  bee: () => import("./sides/bee.ts"),
-  boringnode: () => import("./sides/boringnode.ts"),
-  raw: () => import("./sides/raw.ts"),
-};
-
 /** The timer that watches the event loop; its own interval is in what it records. In ms. */
 const LOOP_RESOLUTION = 10;
 
@@ -45,8 +36,12 @@ let prepared: Prepared | undefined;
 let run = "";
 
 function theSide(): Promise<Side> {
-  side ??= sides[process.argv[2] as SideName]().then((module) => module.side());
+  side ??= loadSide(process.argv[2]!);
   return side;
+}
+
+async function loadSide(module: string): Promise<Side> {
+  return ((await import(module)) as { side(): Promise<Side> }).side();
 }
 
 async function describe(): Promise<Description> {

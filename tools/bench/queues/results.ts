@@ -1,7 +1,7 @@
 /** What a benchmark leaves behind: plain data, kept as JSON. The report is made of it and of nothing else. */
-import type { Row } from "./rows.ts";
-import type { CommandCost, DurabilityClass } from "./server.ts";
-import type { Description, Figures, SideName } from "./spec.ts";
+import type { Row } from "./row.ts";
+import type { CommandCost } from "./server.ts";
+import type { Description, DurabilityClass, Figures, SideName } from "./spec.ts";
 
 /** One measured run. */
 export interface Outcome {

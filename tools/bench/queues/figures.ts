@@ -1,7 +1,7 @@
 /** What the runs of a row come to: ratios within a round, never between rounds. */
 import { median } from "../stats.ts";
 import type { Outcome, RowResult, SideResult } from "./results.ts";
-import type { Measure } from "./rows.ts";
+import type { Measure } from "./row.ts";
 import type { SideName } from "./spec.ts";
 
 /** A side of a row, if it took part. */
