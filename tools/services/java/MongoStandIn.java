@@ -1,3 +1,4 @@
+import com.sun.management.OperatingSystemMXBean;
 import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.MongoVersion;
 import de.bwaldvogel.mongo.backend.AbstractMongoBackend;
@@ -5,7 +6,11 @@ import de.bwaldvogel.mongo.backend.h2.H2Backend;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.wire.message.MongoMessage;
+import java.lang.management.ManagementFactory;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.LongAdder;
 import org.h2.mvstore.MVStore;
 
 /**
@@ -19,7 +24,7 @@ import org.h2.mvstore.MVStore;
 public class MongoStandIn {
   public static void main(String[] args) {
     try {
-      AbstractMongoBackend backend = args.length > 1 ? new DurableBackend(args[1]) : new MemoryBackend();
+      AbstractMongoBackend backend = args.length > 1 ? new DurableBackend(args[1]) : new CountingBackend();
       backend.version(new Version());
       new MongoServer(backend).bind("127.0.0.1", Integer.parseInt(args[0]));
       System.out.println("ready");
@@ -50,6 +55,31 @@ class DurableBackend extends H2Backend {
     Document answer = super.handleMessage(message);
     commit();
     return answer;
+  }
+}
+
+/**
+ * In memory, for benchmarks. Tells in serverStatus, as a mongod does, how often each command came ({@code metrics.commands}),
+ * and how much time of a processor it has used: all of it as {@code extra_info.user_time_us}.
+ */
+class CountingBackend extends MemoryBackend {
+  private final Map<String, LongAdder> calls = new ConcurrentHashMap<>();
+
+  @Override
+  public Document handleMessage(MongoMessage message) {
+    String command = message.getDocument().keySet().iterator().next();
+    calls.computeIfAbsent(command, name -> new LongAdder()).increment();
+    Document answer = super.handleMessage(message);
+    return command.equals("serverStatus") ? withCosts(answer) : answer;
+  }
+
+  private Document withCosts(Document status) {
+    Document commands = new Document();
+    calls.forEach((name, times) -> commands.put(name, new Document("total", times.sum())));
+    long nanos = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getProcessCpuTime();
+    return status
+        .append("metrics", new Document("commands", commands))
+        .append("extra_info", new Document("user_time_us", nanos / 1000).append("system_time_us", 0L));
   }
 }
 
