@@ -45,8 +45,9 @@ async function whyNot(kind: Kind, using: Using, places: readonly Using[]): Promi
     case "container":
       return places.length === 1 || (await machineHasEngine()) ? undefined : "no Docker engine answers";
     case "program":
-    case "stand-in":
       return undefined;
+    case "stand-in":
+      return process.env[kind.imageVariable] === undefined ? undefined : `${kind.imageVariable} asks for a real one`;
   }
 }
 

@@ -3,8 +3,8 @@
  * once, before all test files: packages are installed by one process only. At the end it says what was not tested.
  */
 import { everyUsing, type Using } from "./find.ts";
-import type { KindName } from "./kinds.ts";
-import { available, howToGet } from "./policy.ts";
+import { type KindName, kinds } from "./kinds.ts";
+import { available, genuine, howToGet } from "./policy.ts";
 import { messageOf } from "./unavailable.ts";
 
 /** The two functions that vitest calls. */
@@ -15,25 +15,35 @@ export interface GlobalSetup {
 
 /** Look for these kinds of servers. With `CI` set, it is the test files that fail, so that all others still run. */
 export function globalSetup(names: readonly KindName[], using: readonly Using[] = everyUsing): GlobalSetup {
-  const missing = new Map<KindName, string>();
+  const lines: string[] = [];
   return {
     async setup() {
-      for (const name of names) {
-        try {
-          const { available: isThere, reason } = await available(name, using);
-          if (!isThere) missing.set(name, reason);
-        } catch (error) {
-          missing.set(name, messageOf(error));
-        }
-      }
+      for (const name of names) lines.push(...(await whatIsMissing(name, using)));
     },
     teardown() {
-      for (const [name, reason] of missing) console.log(notTested(name, reason));
+      for (const line of lines) console.log(line);
     },
   };
+}
+
+async function whatIsMissing(name: KindName, using: readonly Using[]): Promise<readonly string[]> {
+  try {
+    const found = await available(name, using);
+    if (!found.available) return [notTested(name, found.reason)];
+    if (kinds[name].standIn === undefined) return [];
+    const real = await genuine(name);
+    return real.available ? [] : [onlyStandIn(name, real.reason)];
+  } catch (error) {
+    return [notTested(name, messageOf(error))];
+  }
 }
 
 /** The last lines of a run without this server. */
 export function notTested(name: KindName, reason: string): string {
   return `NOT TESTED: ${name}. ${reason}\n  To test it: ${howToGet(name)}.`;
+}
+
+/** The last lines of a run without the real server. */
+function onlyStandIn(name: KindName, reason: string): string {
+  return `ON A STAND-IN ONLY: ${name}. ${reason}\n  To test the real one: ${howToGet(name)}.`;
 }

@@ -8,9 +8,10 @@
  * half a second. A file that used containers ends with `afterAll(stopEngine)`.
  */
 export { stopEngine } from "./engine.ts";
-export { type Availability, available } from "./policy.ts";
+export { type Availability, available, genuine } from "./policy.ts";
 export type { RedisFlavour, RedisOptions, RedisServer, RedisUsing } from "./redis.ts";
 export type { MongoOptions, MongoServer, MongoUsing } from "./mongo.ts";
+export { type MongoReplicaSet, type MongoReplicaSetOptions, startMongoReplicaSet } from "./mongo-replica-set.ts";
 export { startMongo } from "./mongo-start.ts";
 export { type RedisCluster, type RedisClusterOptions, startRedisCluster } from "./redis-cluster.ts";
 export { type SentinelOptions, type Sentinels, startSentinels } from "./redis-sentinel.ts";

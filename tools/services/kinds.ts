@@ -51,7 +51,7 @@ export const kinds: { readonly [Name in KindName]: Kind<Name> } = {
     image: "mongo:8.0.17",
     program: "mongod",
     install:
-      "macOS: brew install mongodb-community; or for a stand-in a JDK 17, Debian: apt-get install openjdk-17-jdk-headless",
+      "macOS: brew install mongodb-community; for a stand-in only a JDK 17, Debian: apt-get install openjdk-17-jdk-headless",
     standIn: mongoJavaServer,
   },
 };

@@ -8,6 +8,8 @@ export type MongoUsing = Using;
 export interface MongoOptions {
   /** The first of these that is to be had. Default: `address`, `container`, `program`, `stand-in`. */
   readonly using?: MongoUsing | readonly MongoUsing[];
+  /** No replica set: without transactions and change streams, which a stand-in never has. Default false. */
+  readonly standalone?: boolean;
   /** Where a stand-in keeps its data. In `memory` it writes some 40 times as fast, and forgets at each stop. Default `file`. */
   readonly storage?: "file" | "memory";
   /** The most memory of a stand-in's heap, in MiB. Default 512. */

@@ -8,6 +8,8 @@ import { prepareJava } from "./java.ts";
 import { type Kind, type KindName, kinds } from "./kinds.ts";
 import { Unavailable } from "./unavailable.ts";
 
+const genuinePlaces = everyUsing.filter((place) => place !== "stand-in");
+
 /** What there is to know before a test file starts servers. */
 export interface Availability {
   readonly available: boolean;
@@ -20,13 +22,29 @@ export interface Availability {
  * program where it can. Throws Unavailable instead of `available: false` when `CI` is set.
  */
 export async function available(name: KindName, using: Using | readonly Using[] = everyUsing): Promise<Availability> {
+  const found = await look(kinds[name], typeof using === "string" ? [using] : using);
+  if (!found.available && isCI()) throw new Unavailable(found.reason);
+  return found;
+}
+
+/**
+ * See whether the real server is to be had, for tests of what its stand-in lacks. With `CI` set, and an address or an image
+ * named by its variable, throws Unavailable instead of `available: false`; without them the stand-in is all that is asked for.
+ */
+export async function genuine(name: KindName): Promise<Availability> {
   const kind = kinds[name];
-  const places = typeof using === "string" ? [using] : using;
+  const found = await look(kind, genuinePlaces);
+  const named = [kind.addressVariable, kind.imageVariable].some((variable) => process.env[variable] !== undefined);
+  if (!found.available && named && isCI()) throw new Unavailable(found.reason);
+  return found;
+}
+
+async function look(kind: Kind, places: readonly Using[]): Promise<Availability> {
   try {
     await startFirst<void>(kind, places, startersOf(kind));
     return { available: true, reason: "" };
   } catch (error) {
-    if (!(error instanceof Unavailable) || isCI()) throw error;
+    if (!(error instanceof Unavailable)) throw error;
     return { available: false, reason: error.message };
   }
 }

@@ -4,6 +4,7 @@ import type { RedisFlavour } from "./redis.ts";
 import type { RedisProgram } from "./redis-program.ts";
 import { startFromProgram } from "./redis-start.ts";
 import { request } from "./resp.ts";
+import { startAll } from "./start-all.ts";
 import { until } from "./wait.ts";
 
 const SLOTS = 16_384;
@@ -49,16 +50,6 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
     throw error;
   }
   return cluster;
-}
-
-/** Start so many, or none. */
-export async function startAll(count: number, start: () => Promise<RedisProgram>): Promise<RedisProgram[]> {
-  const results = await Promise.allSettled(Array.from({ length: count }, start));
-  const started = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed === undefined) return started;
-  await Promise.all(started.map(async (server) => server.close()));
-  throw failed.reason;
 }
 
 class Cluster implements RedisCluster {

@@ -7,10 +7,11 @@ import { type TemporaryFolder, temporaryFolder } from "./leftovers.ts";
 import { onFreePort } from "./ports.ts";
 import { Program } from "./program.ts";
 import type { RedisFlavour } from "./redis.ts";
-import { isFollowing, startAll } from "./redis-cluster.ts";
+import { isFollowing } from "./redis-cluster.ts";
 import type { RedisProgram } from "./redis-program.ts";
 import { startFromProgram } from "./redis-start.ts";
 import { type Address, request } from "./resp.ts";
+import { startAll } from "./start-all.ts";
 import { until } from "./wait.ts";
 
 const HOST = "127.0.0.1";
