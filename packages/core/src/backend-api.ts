@@ -24,7 +24,8 @@ export type {
 export { type Capabilities, defineCapabilities } from "./capabilities.ts";
 export { type Clock, sleep, systemClock, type Timer } from "./clock.ts";
 export { isPqError, PqError, type PqErrorCode } from "./errors.ts";
-export { jobIdFromBytes, jobIdToBytes, newJobId, newRequestId, parseJobId } from "./id.ts";
+export { newJobId, newRequestId, parseJobId } from "./id.ts";
+export { jobIdFromBytes, jobIdToBytes, readJobId, writeJobId } from "./id-bytes.ts";
 export {
   type BuryReason,
   type DeliveredJob,

@@ -19,10 +19,6 @@ function draw(count: number): number {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-function formatUuid(hex: string): string {
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-}
-
 /** The moment of the newest job id. */
 let moment = NaN;
 /** The text of the newest job id. In bytes, since text that is put together from pieces is put together once more when it is first read. */
@@ -67,14 +63,4 @@ export function parseJobId(text: string): JobId {
   const id = typeof text === "string" ? text.toLowerCase() : "";
   if (!UUID.test(id)) throw new TypeError("a job id must be a UUID, such as the id that put() returned");
   return id as JobId;
-}
-
-/** The 16 bytes of a job id. */
-export function jobIdToBytes(id: JobId): Buffer {
-  return Buffer.from(id.replaceAll("-", ""), "hex");
-}
-
-/** The job id of these 16 bytes. */
-export function jobIdFromBytes(bytes: Uint8Array): JobId {
-  return formatUuid(Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString("hex")) as JobId;
 }

@@ -1,15 +1,16 @@
 /** What scripts answer, as results of the seam. The heads of `scripts/*.ts` describe the answers. */
-import type {
-  ControlParams,
-  ControlResult,
-  Counters,
-  DeliveredJob,
-  PutOutcome,
-  QueueStats,
-  SettleOutcome,
-  TakeParams,
+import {
+  type ControlParams,
+  type ControlResult,
+  type Counters,
+  type DeliveredJob,
+  type PutOutcome,
+  type QueueStats,
+  readJobId,
+  type SettleOutcome,
+  type TakeParams,
 } from "@pq/core/backend";
-import { FENCE_BYTES, ID_BYTES, readId } from "./bytes.ts";
+import { FENCE_BYTES, ID_BYTES } from "./bytes.ts";
 import { readFeatures, readRecord } from "./record.ts";
 
 const ADDED: PutOutcome = Object.freeze({ status: "added" });
@@ -24,7 +25,7 @@ export function readPut(answer: Buffer, jobs: number): PutOutcome[] {
   const outcomes: PutOutcome[] = [];
   for (let at = 0; at < answer.length; at++) {
     if (answer[at] === D) {
-      outcomes.push({ status: "duplicate", id: readId(answer, at + 1) });
+      outcomes.push({ status: "duplicate", id: readJobId(answer, at + 1) });
       at += ID_BYTES;
     } else outcomes.push(answer[at] === F ? FULL : ADDED);
   }
@@ -85,7 +86,7 @@ export function readTake(answer: readonly Buffer[] | null, { lease }: Pick<TakeP
     const { attempt, features, lastError, progress } = details?.get(index) ?? FIRST_ATTEMPT;
     const { priority, key, group, maxAttempts, lease: own } = readFeatures(features);
     jobs.push({
-      id: readId(ids, index * ID_BYTES),
+      id: readJobId(ids, index * ID_BYTES),
       fence,
       payload: record.payload,
       headers: record.headers,
@@ -122,7 +123,7 @@ function readDetails(answer: readonly Buffer[], count: number): ReadonlyMap<numb
 }
 
 function readIds(bytes: Buffer): string[] {
-  return Array.from({ length: bytes.length / ID_BYTES }, (_, index) => readId(bytes, index * ID_BYTES));
+  return Array.from({ length: bytes.length / ID_BYTES }, (_, index) => readJobId(bytes, index * ID_BYTES));
 }
 
 const CONTROL_OUTCOMES = { d: "done", n: "not-found", i: "invalid-state" } as const;

@@ -1,6 +1,6 @@
 /** A page of stored jobs, as `scripts/read.ts` answers it. */
-import type { BuryReason, JobState, ReadResult, StoredJob } from "@pq/core/backend";
-import { FENCE_BYTES, readId } from "./bytes.ts";
+import { type BuryReason, type JobState, readJobId, type ReadResult, type StoredJob } from "@pq/core/backend";
+import { FENCE_BYTES } from "./bytes.ts";
 import { readFeatures, readRecord } from "./record.ts";
 
 const STRINGS_PER_JOB = 8;
@@ -61,7 +61,7 @@ function readStored(strings: readonly Buffer[]): StoredJob {
   const { state, urgent, attempt, fence, reason, ...has } = readState(stateBytes);
   const moment = Number(momentText.toString());
   return {
-    id: readId(id, 0),
+    id: readJobId(id, 0),
     state,
     payload,
     headers,

@@ -1,14 +1,15 @@
 /** What scripts are asked: the seam's parameters as the arguments that the heads of `scripts/*.ts` describe. */
-import type {
-  ControlParams,
-  NewJob,
-  PutParams,
-  RequestId,
-  SettleParams,
-  Settlement,
-  TouchParams,
+import {
+  type ControlParams,
+  type NewJob,
+  type PutParams,
+  type RequestId,
+  type SettleParams,
+  type Settlement,
+  type TouchParams,
+  writeJobId,
 } from "@pq/core/backend";
-import { FENCE_BYTES, ID_BYTES, idsToBytes, TIME_BYTES, writeFence, writeId, writeTime } from "./bytes.ts";
+import { FENCE_BYTES, ID_BYTES, idsToBytes, TIME_BYTES, writeFence, writeTime } from "./bytes.ts";
 import type { Argument } from "./lane.ts";
 import { encodeFeatures, hasFeatures, recordSize, writeRecord } from "./record.ts";
 
@@ -74,8 +75,8 @@ function encodeIds(jobs: readonly NewJob[]): Buffer {
   const size = ID_BYTES - shared;
   const bytes = Buffer.allocUnsafe(1 + shared + jobs.length * size);
   bytes[0] = shared;
-  writeId(first.id, bytes, 1);
-  jobs.forEach(({ id }, index) => writeId(id, bytes, 1 + shared + index * size, shared));
+  writeJobId(first.id, bytes, 1);
+  jobs.forEach(({ id }, index) => writeJobId(id, bytes, 1 + shared + index * size, shared));
   return bytes;
 }
 
@@ -103,7 +104,7 @@ export function settleArguments({ request, items }: SettleParams): Argument[] {
     const at = index * ITEM_BYTES;
     const [letter, delay, text] = settlement(item);
     bytes[at] = letter.charCodeAt(0);
-    writeId(item.id, bytes, at + 1);
+    writeJobId(item.id, bytes, at + 1);
     writeFence(item.fence, bytes, at + 1 + ID_BYTES);
     writeTime(delay, bytes, at + 1 + ID_BYTES + FENCE_BYTES);
     if (text !== null) texts.push(text);
@@ -135,7 +136,7 @@ export function touchArguments({ request, items }: TouchParams): Argument[] {
   const texts: Argument[] = [];
   items.forEach(({ id, fence, lease, progress }, index) => {
     const at = index * ITEM_BYTES;
-    writeId(id, bytes, at);
+    writeJobId(id, bytes, at);
     writeFence(fence, bytes, at + ID_BYTES);
     writeTime(lease, bytes, at + ID_BYTES + FENCE_BYTES);
     bytes[at + ITEM_BYTES - 1] = progress === null ? 0 : 1;

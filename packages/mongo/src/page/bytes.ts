@@ -1,5 +1,5 @@
 /** Writing and reading bytes one after the other. Numbers are big-endian. */
-import { PqError } from "@pq/core/backend";
+import { type JobId, PqError, readJobId, writeJobId } from "@pq/core/backend";
 
 /** Bytes that grow as they are written. */
 export class Writer {
@@ -39,6 +39,12 @@ export class Writer {
   hex(value: string): void {
     this.#room(value.length / 2);
     this.#at += this.#bytes.write(value, this.#at, "hex");
+  }
+
+  id(value: JobId): void {
+    this.#room(16);
+    writeJobId(value, this.#bytes, this.#at);
+    this.#at += 16;
   }
 
   /** Up to 65,535 bytes of text. */
@@ -103,6 +109,10 @@ export class Reader {
 
   hex(length: number): string {
     return this.raw(length).toString("hex");
+  }
+
+  id(): JobId {
+    return readJobId(this.#bytes, this.#next(16));
   }
 
   text(): string {

@@ -8,7 +8,7 @@
  * Flags: bits 0-2 the state, 3 urgent, 4 returned, 5 armed, from 6 on one for each of FIELDS. A field without its flag has the value of a job
  * that was just put: most jobs of a page have none. Of a job that is gone only the index is kept.
  */
-import { type BuryReason, type JobId, jobIdFromBytes, jobIdToBytes, PqError, type RequestId } from "@pq/core/backend";
+import { type BuryReason, type JobId, PqError, type RequestId } from "@pq/core/backend";
 import { Reader, Writer } from "./bytes.ts";
 import type { PageJob, RecordState } from "./job.ts";
 import type { Stamp } from "./place.ts";
@@ -187,7 +187,7 @@ function writeJob(writer: Writer, job: PageJob, fresh: Fresh): void {
     if (!isFresh(job, FIELDS[field]!, fresh)) flags |= 1 << (FIRST_FIELD + field);
   }
   writer.u32(flags);
-  writer.raw(jobIdToBytes(job.id));
+  writer.id(job.id);
   writer.u32(job.size);
   writer.i32(job.maxAttempts);
   for (let bits = flags >>> FIRST_FIELD, field = 0; bits !== 0; bits >>>= 1, field++) {
@@ -203,7 +203,7 @@ function isFresh(job: PageJob, { name, none }: Field, { position, at, n }: Fresh
 
 function readJob(reader: Reader, position: number, at: number, n: number): PageJob {
   const flags = reader.u32();
-  const id = jobIdFromBytes(reader.raw(16));
+  const id = reader.id();
   const size = reader.u32();
   const job = freshJob(id, position, size, reader.i32());
   const fields = job as unknown as Record<string, unknown>;

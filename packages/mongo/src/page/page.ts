@@ -1,13 +1,16 @@
 /** A page in memory, and its document. Every change is: `readPage`, `catchUp`, the call's own step, `pageUpdate`. */
 import { Binary, type MatchKeysAndValues, type UpdateFilter } from "mongodb";
 import { type Counters, JOB_STATES, type JobId, type RequestId } from "@pq/core/backend";
-import type { PageDocument, StateCounts } from "../schema.ts";
+import { noJobs, type PageDocument, type StateCounts } from "../schema.ts";
 import { type Calls, decode, encode } from "./codec.ts";
 import type { PageJob } from "./job.ts";
 import { comparePlaces, placeBytes } from "./place.ts";
 
 /** How long a page remembers calls, in ms, and how many. */
 export const REMEMBERED = { ms: 60_000, calls: 1_000 } as const;
+
+/** How long a page may wait to be admitted before housekeeping asks what became of its put, in ms. */
+const PENDING = 60_000;
 
 /** The time of work that was left undone: housekeeping finds it at once. */
 const AT_ONCE = new Date(0);
@@ -118,12 +121,12 @@ type Derived = Required<Pick<PageDocument, "s" | "free" | "in" | "c" | "k" | "ta
 /** The fields of a page that change, as they are to be stored. */
 export function derived(page: Page): Derived {
   const { c, takes, free, first, moment } = survey(page);
-  const wake = Math.min(moment, page.closed === null ? Infinity : page.closed + REMEMBERED.ms, LAST_TIME);
+  const wake = page.pending ? page.at + PENDING : Math.min(moment, forgottenAt(page), LAST_TIME);
   return {
     s: new Binary(encode(page, page.at, page.n)),
     next: first === undefined || page.pending ? undefined : placeBytes(first),
     free,
-    wake: page.todo.size > 0 ? AT_ONCE : wake === LAST_TIME ? undefined : new Date(wake),
+    wake: page.todo.size > 0 && !page.pending ? AT_ONCE : wake === LAST_TIME ? undefined : new Date(wake),
     in: page.pending ? [] : JOB_STATES.filter((state) => c[state] > 0),
     c,
     k: page.counters,
@@ -132,6 +135,11 @@ export function derived(page: Page): Derived {
     closed: page.closed === null ? undefined : new Date(page.closed),
     pending: page.pending || undefined,
   };
+}
+
+/** When nobody needs what this page remembers any more; `Infinity`: it has jobs. */
+export function forgottenAt({ closed }: Pick<Page, "closed">): number {
+  return closed === null ? Infinity : closed + REMEMBERED.ms;
 }
 
 /** What there is to know of all jobs together. */
@@ -146,7 +154,7 @@ interface Survey {
 }
 
 function survey({ jobs }: Page): Survey {
-  const c: StateCounts = { ready: 0, delayed: 0, leased: 0, buried: 0, done: 0 };
+  const c = { ...noJobs };
   const takes = new Set<RequestId>();
   let first: PageJob | undefined;
   let free = 0;
