@@ -12,13 +12,14 @@ import type { CollectionOptions, MongoClientOptions } from "mongodb";
 export function defaultsFor(commandTimeout: number): MongoClientOptions {
   return {
     appName: "pq",
-    serverSelectionTimeoutMS: between(50, commandTimeout / 4, 2000),
+    // Also the time to find all servers of a deployment at first, which takes what it takes.
+    serverSelectionTimeoutMS: between(1000, commandTimeout / 4, 2000),
+    connectTimeoutMS: between(1000, commandTimeout / 2, 10_000),
     waitQueueTimeoutMS: between(50, commandTimeout / 4, 10_000),
-    connectTimeoutMS: between(50, commandTimeout / 2, 10_000),
     socketTimeoutMS: commandTimeout,
     // A server that has gone silent is noticed after the two of heartbeat and connectTimeoutMS, and its connections are left.
-    heartbeatFrequencyMS: between(50, commandTimeout / 2, 1000),
-    // The driver's 500 is what each call waits after a lost connection.
+    heartbeatFrequencyMS: between(250, commandTimeout / 2, 1000),
+    // How long a call may wait after a lost connection. With the driver's 500 it was half a second, with this some 10 ms.
     minHeartbeatFrequencyMS: 50,
   };
 }
@@ -31,7 +32,7 @@ export function collectionOptions(commandTimeout: number): CollectionOptions {
   return {
     // It times out before the call does, so that the server says what is missing.
     writeConcern: { w: "majority", journal: true, wtimeoutMS: Math.ceil(commandTimeout * 0.75) },
-    // What was read may be rolled back: then so is each write that was decided by it, since it came later.
+    // A write that was decided by what was read comes after it, so a majority has both or neither.
     readConcern: { level: "local" },
     readPreference: "primary",
     raw: false,

@@ -113,26 +113,26 @@ export class Connection {
     return this.#opened;
   }
 
-  /** Until the server answers. What the client does when nothing is there is its owner's choice, but not for how long. */
+  /** Until the server answers. What a borrowed client does when nothing is there is its owner's choice, but not for how long. */
   async #connect(client: MongoClient): Promise<void> {
     const end = systemClock.monotonic() + OPENING;
-    for (;;) {
+    let reason: unknown = new PqError("UNAVAILABLE", `no answer from ${this.address} within ${OPENING} ms`);
+    for (let first = true; systemClock.monotonic() < end; first = false) {
       try {
-        const left = end - systemClock.monotonic();
-        const ping = client.db("admin").command({ ping: 1 });
-        if ((await within(left, ping)) !== undefined) return;
-        throw new PqError("UNAVAILABLE", `no answer from ${this.address} within ${OPENING} ms`);
+        if ((await within(end - systemClock.monotonic(), greet(client, first))) !== undefined) return;
       } catch (error) {
-        if (isFatal(error) || systemClock.monotonic() + PAUSE >= end) throw error;
+        if (isFatal(error)) throw error;
+        reason = error;
         await sleep(systemClock, PAUSE);
       }
     }
+    throw reason;
   }
 
   async #leave(client: MongoClient): Promise<void> {
     client.off("topologyDescriptionChanged", this.#onTopology);
     this.#up = false;
-    if (this.#options.target.kind === "own") await within(FAREWELL, client.close());
+    if (this.#options.target.kind === "own") await within(FAREWELL, client.close()).catch(() => undefined);
   }
 
   readonly #onTopology = ({ newDescription }: TopologyDescriptionChangedEvent): void => {
@@ -142,6 +142,12 @@ export class Connection {
     const message = up ? `connected to ${this.address}` : `the connection to ${this.address} was lost`;
     for (const listener of this.#listeners) listener(up, message);
   };
+}
+
+/** A client connects by its first command, unless its owner has closed it; after a failure it must be told to. */
+async function greet(client: MongoClient, first: boolean): Promise<Document> {
+  if (!first) await client.connect();
+  return client.db("admin").command({ ping: 1 });
 }
 
 function closedError(): PqError {

@@ -19,6 +19,9 @@ export class LateError extends Error {
   override readonly name = "LateError";
 }
 
+/** The driver's error for a client that its owner has closed. */
+const CLOSED_CLIENT = "MongoNotConnectedError";
+
 /** Errors of the driver that come before anything is sent. */
 const UNSENT: ReadonlySet<string> = new Set([
   "MongoServerSelectionError",
@@ -27,7 +30,7 @@ const UNSENT: ReadonlySet<string> = new Set([
   "MongoPoolClosedError",
   "MongoServerClosedError",
   "MongoTopologyClosedError",
-  "MongoNotConnectedError",
+  CLOSED_CLIENT,
   "MongoInvalidArgumentError",
   "MongoCompatibilityError",
   "MongoExpiredSessionError",
@@ -115,7 +118,7 @@ export function connectError(error: unknown, address: string): PqError {
 /** Will connecting fail until somebody mends something? Then waiting is of no use. */
 export function isFatal(error: unknown): boolean {
   const code = codeOf(error);
-  if (code === 18 || code === 8000) return true;
+  if (code === 18 || code === 8000 || (error instanceof Error && error.name === CLOSED_CLIENT)) return true;
   return /CERT|SIGNATURE/.test(systemCodeOf(error) ?? "") || tooOld(error) !== undefined;
 }
 
@@ -128,7 +131,7 @@ function tooOld(error: unknown): string | undefined {
  * The same without what the driver adds: replies, documents, the topology. Still a `MongoError` with its labels, by which
  * `withTransaction` decides whether to run again.
  */
-export function bare(error: unknown): MongoError {
+function bare(error: unknown): MongoError {
   const plain = new MongoError(cut(error instanceof Error ? error.message : "unknown error"));
   const [first] = chain(error);
   if (first !== undefined) Object.defineProperty(plain, "name", { value: first.name });

@@ -25,6 +25,8 @@ export interface ServerInfo {
   readonly transactions: boolean;
   /** Can changes be watched? */
   readonly changeStreams: boolean;
+  /** Its clock, ms since 1970. */
+  readonly now: number;
 }
 
 /** Codes for a command that there is not, or not for this user: Unauthorized, CommandNotFound, APIStrictError, and what a hosted service forbids. */
@@ -36,6 +38,7 @@ export async function readServer(connection: Connection): Promise<ServerInfo> {
   const kind = kindOf(hello);
   const facts = await factsOf(connection, kind);
   const arbiters: unknown = hello["arbiters"];
+  const time: unknown = hello["localTime"];
   return {
     ...versionOf(build),
     kind,
@@ -44,6 +47,7 @@ export async function readServer(connection: Connection): Promise<ServerInfo> {
     ...facts,
     transactions: kind !== "standalone",
     changeStreams: kind !== "standalone",
+    now: time instanceof Date ? time.getTime() : 0,
   };
 }
 

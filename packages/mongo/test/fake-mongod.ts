@@ -30,6 +30,8 @@ export class FakeMongod {
   readonly commands: Document[] = [];
   /** Resets new connections. */
   refusing = false;
+  /** How many it has reset so. */
+  refused = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #answer: (command: Document, name: string) => Answer | undefined;
@@ -60,7 +62,11 @@ export class FakeMongod {
   }
 
   #accept(socket: Socket): void {
-    if (this.refusing) return void socket.resetAndDestroy();
+    if (this.refusing) {
+      this.refused++;
+      socket.resetAndDestroy();
+      return;
+    }
     this.#sockets.add(socket);
     let bytes = Buffer.alloc(0);
     socket.on("error", () => undefined);

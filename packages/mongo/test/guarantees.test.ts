@@ -1,6 +1,6 @@
 import type { Document } from "mongodb";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import type { Durability, Guarantees } from "@pq/core/backend";
+import { type Durability, type Guarantees, systemClock } from "@pq/core/backend";
 import { available, startMongo } from "@pq/services";
 import { Connection } from "../src/connection.ts";
 import { judge, readGuarantees } from "../src/guarantees.ts";
@@ -39,6 +39,8 @@ describe.skipIf(server === undefined)("a server that is to be had", () => {
       warnings: [expect.stringContaining("serverStatus does not say") as string],
     });
     expect(info).toMatchObject({ kind: "standalone", transactions: false, changeStreams: false });
+    // The same machine, so the same clock.
+    expect(Math.abs(info.now - systemClock.now())).toBeLessThan(10_000);
   });
 
   // A stand-in has no storage engine and no replica set to ask about.
@@ -130,6 +132,7 @@ describe("judging", () => {
     majorityJournals: true,
     transactions: true,
     changeStreams: true,
+    now: 0,
   };
   const judged = (differences: Partial<ServerInfo>): Guarantees => judge({ ...good, ...differences }, "h:1");
 
