@@ -128,17 +128,25 @@ function tooOld(error: unknown): string | undefined {
 }
 
 /**
- * The same without what the driver adds: replies, documents, the topology. Still a `MongoError` with its labels, by which
- * `withTransaction` decides whether to run again.
+ * The same without what the driver adds: replies, documents, the topology. Still a `MongoError` of the same copy of the driver, with its
+ * labels: by these `withTransaction` decides whether to run again.
  */
 function bare(error: unknown): MongoError {
-  const plain = new MongoError(cut(error instanceof Error ? error.message : "unknown error"));
+  const plain = new (baseOf(error))(cut(error instanceof Error ? error.message : "unknown error"));
   const [first] = chain(error);
   if (first !== undefined) Object.defineProperty(plain, "name", { value: first.name });
   const code = codeOf(error) ?? systemCodeOf(error);
   if (code !== undefined) plain.code = code;
   for (const label of labelsOf(error)) plain.addErrorLabel(label);
   return plain;
+}
+
+/** The class `MongoError` that this error is of; ours for any other. */
+function baseOf(error: unknown): typeof MongoError {
+  for (let each: unknown = error; typeof each === "object" && each !== null; each = Object.getPrototypeOf(each)) {
+    if (each.constructor.name === "MongoError") return each.constructor as typeof MongoError;
+  }
+  return MongoError;
 }
 
 function isTooLarge(error: unknown): boolean {

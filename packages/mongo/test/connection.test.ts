@@ -1,4 +1,4 @@
-import { type CommandStartedEvent, MongoClient } from "mongodb";
+import { Binary, type CommandStartedEvent, MongoClient } from "mongodb";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { isPqError } from "@pq/core/backend";
 import { eventually, FaultProxy } from "@pq/core/testing";
@@ -8,7 +8,7 @@ import { Connection } from "../src/connection.ts";
 import { isDuplicateKey } from "../src/errors.ts";
 import { type MongoOptions, resolveOptions } from "../src/options.ts";
 import { FakeMongod, standalone } from "./fake-mongod.ts";
-import { code, everything, group, ownDatabase, rejection } from "./support.ts";
+import { code, everything, group, otherDriver, ownDatabase, rejection } from "./support.ts";
 
 const there = await available("mongo");
 
@@ -267,6 +267,19 @@ describe("each command", () => {
     await mongo.close();
     expect(client.listenerCount("topologyDescriptionChanged")).toBe(0);
     expect(await client.db(db).collection("pq.groups").countDocuments()).toBe(1);
+  });
+
+  test("works over a client of another copy of the driver", async () => {
+    const { MongoClient: Other } = otherDriver();
+    const client = new Other(direct());
+    clients.add(client);
+    const mongo = await connected({ client });
+    const position = new Binary(Buffer.from([1, 2]));
+    const cur = { page: "p", index: 1, position };
+    await mongo.call().write(({ groups }) => groups.insertOne({ ...group("a"), cur }));
+    const found = await mongo.call().read(({ groups }) => groups.findOne({ _id: "a", q: "q" }));
+    expect(found?.cur?.position.buffer).toEqual(position.buffer);
+    expect(isDuplicateKey(await rejection(insert(mongo.call(), "a")))).toBe(true);
   });
 });
 

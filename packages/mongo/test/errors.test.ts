@@ -1,12 +1,12 @@
-import { MongoClient, type Document } from "mongodb";
+import { type Document, MongoClient, MongoError } from "mongodb";
 import { afterEach, describe, expect, test } from "vitest";
-import { isPqError, type PqErrorCode } from "@pq/core/backend";
+import { isPqError, type PqErrorCode, sleep, systemClock } from "@pq/core/backend";
 import type { Call } from "../src/call.ts";
 import { Connection } from "../src/connection.ts";
 import { codeOf, isDuplicateKey } from "../src/errors.ts";
 import { type MongoOptions, resolveOptions } from "../src/options.ts";
 import { type Answer, FakeMongod, standalone } from "./fake-mongod.ts";
-import { code, everything, group, rejection } from "./support.ts";
+import { code, everything, group, otherDriver, rejection } from "./support.ts";
 
 const servers = new Set<FakeMongod>();
 const open = new Set<Connection>();
@@ -123,11 +123,31 @@ describe("over sockets", () => {
     expect(isDuplicateKey(new Error("E11000"))).toBe(false);
   });
 
-  test("labels stay, so that a transaction knows whether to run again", async () => {
+  test.each([
+    ["our", { MongoClient, MongoError }],
+    ["another", otherDriver()],
+  ])("with %s copy of the driver, withTransaction knows from the cause whether to run again", async (_, driver) => {
     const answer = { ok: 0, code: 251, errmsg: "no such transaction", errorLabels: ["TransientTransactionError"] };
-    const mongo = await connected({ url: (await serve({ insert: answer })).url });
+    const client = new driver.MongoClient((await serve({ insert: answer })).url);
+    clients.add(client);
+    const mongo = await connected({ client });
     const error = await rejection(insert(mongo.call()));
-    expect((error as { cause: { errorLabels: string[] } }).cause.errorLabels).toEqual(["TransientTransactionError"]);
+    const cause = isPqError(error) ? error.cause : undefined;
+    expect(cause).toBeInstanceOf(driver.MongoError);
+    expect((cause as MongoError).hasErrorLabel("TransientTransactionError")).toBe(true);
+  });
+
+  test("a call whose time is over sends nothing more", async () => {
+    const server = await serve();
+    const mongo = await connected({ url: server.url, commandTimeout: 50 });
+    const [late, lateAfterWrite] = [mongo.call(), mongo.call()];
+    await insert(lateAfterWrite);
+    await sleep(systemClock, 100);
+    server.commands.length = 0;
+    expect(await code(find(late))).toBe("UNAVAILABLE");
+    expect(await code(insert(late))).toBe("UNAVAILABLE");
+    expect(await code(find(lateAfterWrite))).toBe("OUTCOME_UNKNOWN");
+    expect(server.commands).toEqual([]);
   });
 });
 

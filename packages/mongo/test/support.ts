@@ -1,7 +1,9 @@
 /** What the tests of the connection share. */
 import { randomBytes } from "node:crypto";
+import { createRequire } from "node:module";
 import { inspect } from "node:util";
 import { isPqError } from "@pq/core/backend";
+import type * as Driver from "mongodb";
 import type { GroupDocument } from "../src/schema.ts";
 
 /** The code of the error that this call ends with, or `done`. */
@@ -38,4 +40,13 @@ export function group(id: string, q: string = "q"): GroupDocument {
 /** A database of the test's own. */
 export function ownDatabase(): string {
   return `pq_test_${randomBytes(6).toString("hex")}`;
+}
+
+/** Another copy of the driver, as an application has it whose version is not exactly ours. */
+export function otherDriver(): typeof Driver {
+  const require = createRequire(import.meta.url);
+  const load = (): typeof Driver => require("mongodb") as typeof Driver;
+  load();
+  for (const path of Object.keys(require.cache)) if (/[\\/](mongodb|bson)[\\/]/.test(path)) delete require.cache[path];
+  return load();
 }
