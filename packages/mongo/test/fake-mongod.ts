@@ -6,6 +6,9 @@ import { BSON, type Document } from "mongodb";
 /** The answer to a command; `"cut"` resets the connection instead, `"silence"` leaves it open. */
 export type Answer = Document | "cut" | "silence";
 
+/** What a test wants a command to be answered, now or later. */
+type Answers = (command: Document, name: string) => Answer | undefined | Promise<Answer>;
+
 const OP_REPLY = 1;
 const OP_QUERY = 2004;
 const OP_MSG = 2013;
@@ -34,17 +37,17 @@ export class FakeMongod {
   refused = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #answer: (command: Document, name: string) => Answer | undefined;
+  readonly #answer: Answers;
 
   /** Listen on a free port. What `answer` leaves open is `{ ok: 1 }`, and for greetings what a standalone server says. */
-  static async listen(answer: (command: Document, name: string) => Answer | undefined): Promise<FakeMongod> {
+  static async listen(answer: Answers): Promise<FakeMongod> {
     const server = createServer();
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     return new FakeMongod(server, answer);
   }
 
-  private constructor(server: Server, answer: (command: Document, name: string) => Answer | undefined) {
+  private constructor(server: Server, answer: Answers) {
     this.#server = server;
     this.#answer = answer;
     this.port = (server.address() as AddressInfo).port;
@@ -87,6 +90,14 @@ export class FakeMongod {
     const greets = /^(ismaster|hello)$/i.test(name);
     if (!greets) this.commands.push(command);
     const answer = this.#answer(command, name) ?? (greets ? standalone : {});
+    if (!(answer instanceof Promise)) return this.#reply(socket, message, answer);
+    answer.then(
+      (later) => this.#reply(socket, message, later),
+      () => socket.destroy(),
+    );
+  }
+
+  #reply(socket: Socket, message: Buffer, answer: Answer): void {
     if (answer === "silence") return;
     if (answer === "cut") return void socket.resetAndDestroy();
     socket.write(reply(message, { ok: 1, ...answer }));
