@@ -50,6 +50,8 @@ export class Call {
 
   async #run<T>(command: (c: Collections) => Promise<T>, writes: boolean): Promise<T> {
     const { address, repeats } = this.#context;
+    // Quick commands, one after the other, would else go on for ever.
+    if (systemClock.monotonic() >= this.#deadline + GRACE) throw callError(this.#late(), address, this.#isUnknown());
     const end = this.#context.begin();
     if (writes) this.#writes++;
     try {
@@ -57,20 +59,27 @@ export class Call {
     } catch (error) {
       if (writes && isDuplicateKey(error)) throw error;
       if (writes && notApplied(error, repeats)) this.#writes--;
-      throw callError(error, address, this.#writes > 0 && !this.#harmless);
+      throw callError(error, address, this.#isUnknown());
     } finally {
       end();
     }
   }
 
   #inTime<T>(running: Promise<T>): Promise<T> {
-    const { timeout } = this.#context;
     return new Promise((resolve, reject) => {
-      const late = (): void => reject(new LateError(`no answer within ${timeout} ms`));
+      const late = (): void => reject(this.#late());
       let timer: Timer = systemClock.timer(this.#deadline - systemClock.monotonic(), () => {
         timer = systemClock.timer(GRACE, late);
       });
       running.then(resolve, reject).finally(() => timer.cancel());
     });
+  }
+
+  #late(): LateError {
+    return new LateError(`no answer within ${this.#context.timeout} ms`);
+  }
+
+  #isUnknown(): boolean {
+    return this.#writes > 0 && !this.#harmless;
   }
 }

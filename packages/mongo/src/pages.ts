@@ -4,10 +4,16 @@ import { isPqError, type OpenParams } from "@pq/core/backend";
 import type { Call } from "./call.ts";
 import { type Page, pageFields, pageUpdate, readPage, type StoredPage } from "./page/page.ts";
 import { catchUp } from "./page/life.ts";
-import type { PageDocument } from "./schema.ts";
+import { noJobs, type PageDocument } from "./schema.ts";
+import type { ServerTime } from "./server-time.ts";
 
 /** Pages with something due that one call looks after. */
 export const MOST_DUE = 32;
+/** The time of the server is not known better than so, in ms: a page that is not due yet is read in vain. */
+const SLACK = 5;
+
+/** Pages that `each` has in memory. */
+const AT_A_TIME = 32;
 
 /** A page as it was at a moment of the server, and has caught up with it. */
 export interface Seen {
@@ -26,10 +32,21 @@ export interface Glimpse {
   readonly now: Date;
 }
 
+/** What waiting needs of a page. */
+export interface Outlook extends Pick<PageDocument, "_id" | "v" | "wake" | "called"> {
+  /** The time of the server. */
+  readonly now: Date;
+}
+
 /** Which pages to read, and how many. */
 interface Selection {
   readonly sort?: Sort;
   readonly limit?: number;
+}
+
+/** In which pages something may have fallen due. */
+export function dueBy(time: ServerTime): Filter<PageDocument> {
+  return { wake: { $lte: new Date(time.now + SLACK) } };
 }
 
 /** The pages of one queue. */
@@ -49,9 +66,38 @@ export class Pages {
     return seen.filter((each) => each !== undefined);
   }
 
+  /** The pages in which something has fallen due, the longest overdue first. */
+  due(call: Call, time: ServerTime, limit: number = MOST_DUE): Promise<Seen[]> {
+    return this.read(call, dueBy(time), { sort: { wake: 1 }, limit });
+  }
+
+  /** The same as `read`, one page after the other, however many there are. */
+  async *each(call: Call, filter: Filter<PageDocument>): AsyncGenerator<Seen, void> {
+    const stages = [{ $match: { ...filter, q: this.queue } }, { $project: { ...pageFields, now: "$$NOW" } }];
+    const cursor = await call.read(async ({ pages }) => {
+      return pages.aggregate<StoredPage & { now: Date }>(stages, { batchSize: AT_A_TIME });
+    });
+    try {
+      while (await call.read(() => cursor.hasNext())) {
+        for (const stored of cursor.readBufferedDocuments()) {
+          const seen = await this.#decode(call, stored);
+          if (seen !== undefined) yield seen;
+        }
+      }
+    } finally {
+      // It may have been left before its end.
+      await cursor.close().catch(() => undefined);
+    }
+  }
+
   /** What is cheap to know about pages. */
   glimpse(call: Call, filter: Filter<PageDocument>, selection: Selection = {}): Promise<Glimpse[]> {
     return this.#aggregate<Glimpse>(call, filter, selection, { _id: 1, v: 1, free: 1, next: 1 });
+  }
+
+  /** Whether pages have jobs, and when they change by themselves. */
+  outlook(call: Call, filter: Filter<PageDocument>, selection: Selection): Promise<Outlook[]> {
+    return this.#aggregate<Outlook>(call, filter, selection, { _id: 1, v: 1, wake: 1, called: 1 });
   }
 
   /**
@@ -105,7 +151,7 @@ export class Pages {
 
   /** Nobody finds it any more, and its names are free; its bytes stay. */
   async #putAside(call: Call, { _id, v }: StoredPage): Promise<void> {
-    const $set = { damaged: true, free: 0, in: [], takes: [], names: [_id] };
+    const $set = { damaged: true, free: 0, in: [], c: noJobs, takes: [], names: [_id] };
     await call.write(({ pages }) =>
       pages.updateOne({ _id, q: this.queue, v }, { $set, $unset: { next: "", wake: "", closed: "" } }),
     );

@@ -16,6 +16,9 @@ export const FORMAT = 1;
 /** Jobs of a page by state. */
 export type StateCounts = Record<JobState, number>;
 
+/** No jobs in any state. */
+export const noJobs: Readonly<StateCounts> = { ready: 0, delayed: 0, leased: 0, buried: 0, done: 0 };
+
 /** A page: the jobs of one put call. See `page/page.ts` for how the fields come about. */
 export interface PageDocument {
   /** `<hash of the queue>:<request of the put>`, so that a repeated put finds its page. */
@@ -93,44 +96,60 @@ export interface HeadDocument {
   admitted?: { page: string; k: number };
 }
 
-/** Where a group's jobs stand in one page: `groups.ts`. */
+/** Where a group's first member stands in one page: `lanes.ts`. */
 export interface LaneDocument {
-  /** `<page>/<hash of the group>`. */
+  /** `<page>/<group>`. */
   _id: string;
   q: string;
-  /** The hash of the group. */
+  /** The group. */
   g: string;
   page: string;
-  /** No job of the group in this page has a lower position. */
+  /** Another one for each entry. */
+  v: string;
+  /** No member of the group in this page has a lower position. */
   p: Binary;
 }
 
-/** Whose turn it is in a group: `groups.ts`. */
+/** Whose turn it is in a group: `turns.ts`. */
 export interface GroupDocument {
-  /** `<hash of the queue>:<hash of the group>`. */
+  /** `<hash of the queue>:<group>`. */
   _id: string;
   q: string;
-  v: number;
-  cur: { page: string; index: number; position: Binary } | null;
-  moving: boolean;
+  /** The group. */
+  g: string;
+  /** Another one for each change. */
+  v: string;
+  /** The page of the job whose turn it is, and its index in the put. */
+  page: string;
+  index: number;
 }
 
-/** A kick or truncate under way, or done. */
+/** A kick or truncate under way, or done: `control.ts`. */
 export interface ControlDocument {
   _id: RequestId;
   q: string;
+  /** When it was last called. */
   at: Date;
+  /** Counts the changes. */
+  v: number;
   /** The head's number when it began. */
   n: number;
-  /** What it was answered; `null` until then. */
-  count: number | null;
+  /** The jobs that it changed in the steps that are over. */
+  count: number;
+  /** What it is at. Written down before it is begun, so that whoever repeats the call can finish it. */
+  step: ControlStep | null;
+  /** `count` is the answer. */
+  over: boolean;
 }
 
-/** What the store as a whole has one of. */
-export interface MetaDocument {
-  _id: "format";
-  version: number;
-}
+/** Pages, and which jobs of each, by their indexes; `null`: all. */
+export type ControlStep = readonly { readonly page: string; readonly jobs: readonly number[] | null }[];
+
+/** What the store as a whole has one of each. */
+export type MetaDocument =
+  | { readonly _id: "format"; readonly version: number }
+  /** When somebody last looked for what no page points at: `sweep.ts`. */
+  | { readonly _id: "sweep"; readonly at: Date };
 
 /** All of them. */
 export interface Collections {
@@ -172,11 +191,16 @@ export const indexes: { readonly [name in keyof Collections]: readonly IndexDesc
     pagesWith("next"),
     pagesWith("wake"),
     { key: { q: 1, in: 1, n: 1 }, name: "in" },
+    // Of what never changes: a page that moved in the index while it is walked would be missed, or seen twice.
+    { key: { q: 1, n: 1 }, name: "n" },
     { key: { q: 1, takes: 1 }, name: "takes" },
   ],
   bodies: [{ key: { q: 1, page: 1 }, name: "page" }],
   heads: [],
-  lanes: [{ key: { q: 1, g: 1, p: 1 }, name: "lane" }],
+  lanes: [
+    { key: { q: 1, g: 1, p: 1 }, name: "lane" },
+    { key: { q: 1, page: 1 }, name: "page" },
+  ],
   groups: [],
   controls: [{ key: { at: 1 }, name: "at", expireAfterSeconds: CONTROL_KEPT }],
   meta: [],
@@ -194,5 +218,10 @@ export function pageId(queue: string, request: RequestId): string {
 
 /** The document of a group. */
 export function groupId(queue: string, group: string): string {
-  return `${hashOf(queue)}:${hashOf(group)}`;
+  return `${hashOf(queue)}:${group}`;
+}
+
+/** The document of a group in a page. */
+export function laneId(page: string, group: string): string {
+  return `${page}/${group}`;
 }

@@ -126,7 +126,7 @@ export function touch(page: Page, job: PageJob, { lease, progress }: Touch, mean
 }
 
 /** From buried to ready, with fresh attempts. */
-export function revive(page: Page, job: PageJob, counter: "kick" | "dig", means: Means): void {
+export function revive(page: Page, job: PageJob, counter: "kick" | "dig", means: Pick<Means, "stamp">): void {
   page.counters[counter]++;
   job.attempt = 0;
   job.buryReason = null;
@@ -176,7 +176,7 @@ function giveBack(page: Page, job: PageJob, dueAt: number | null): "ready" | "de
   return state;
 }
 
-function toTheEnd(page: Page, job: PageJob, means: Means): "ready" {
+function toTheEnd(page: Page, job: PageJob, means: Pick<Means, "stamp">): "ready" {
   job.urgent = false;
   job.returned = false;
   job.stamp = means.stamp();
