@@ -169,7 +169,13 @@ describe.each([
     await find(mongo.call(), "a");
     proxy.delay(50);
     const call = mongo.call();
-    const two = insert(call, "a").then(() => find(call, "a"));
+    const both = async (): Promise<unknown> => {
+      await insert(call, "a");
+      // What a call does with an answer before it goes on.
+      for (let step = 0; step < 100; step++) await Promise.resolve();
+      return find(call, "a");
+    };
+    const two = both();
     await mongo.close();
     expect(await two).toMatchObject({ _id: "a" });
     expect(() => mongo.call()).toThrow("the mongo backend is closed");
@@ -232,14 +238,14 @@ describe("each command", () => {
     seen.length = 0;
     const call = mongo.call();
     await insert(call, "a");
-    await call.write(({ groups }) => groups.updateOne({ _id: "a", q: "q" }, { $inc: { v: 1 } }));
-    await call.write(({ groups }) => groups.findOneAndUpdate({ _id: "a", q: "q" }, { $inc: { v: 1 } }));
+    await call.write(({ groups }) => groups.updateOne({ _id: "a", q: "q" }, { $inc: { index: 1 } }));
+    await call.write(({ groups }) => groups.findOneAndUpdate({ _id: "a", q: "q" }, { $inc: { index: 1 } }));
     await call.write(({ groups }) => groups.bulkWrite([{ insertOne: { document: group("b") } }]));
     await call.write(({ groups }) => groups.deleteOne({ _id: "b", q: "q" }));
     const writes = seen.map(({ command }) => command["writeConcern"] as unknown);
     expect(writes).toEqual(Array.from({ length: 5 }, () => ({ w: "majority", wtimeout: 750, j: true })));
     seen.length = 0;
-    expect(await find(call, "a")).toEqual({ ...group("a"), v: 3 });
+    expect(await find(call, "a")).toEqual({ ...group("a"), index: 2 });
     await call.read(({ groups }) => groups.aggregate([{ $match: { q: "q" } }]).toArray());
     expect(seen.map(({ command }) => command["readConcern"] as unknown)).toEqual([
       { level: "local" },
@@ -274,13 +280,29 @@ describe("each command", () => {
     const client = new Other(direct());
     clients.add(client);
     const mongo = await connected({ client });
-    const position = new Binary(Buffer.from([1, 2]));
-    const cur = { page: "p", index: 1, position };
-    await mongo.call().write(({ groups }) => groups.insertOne({ ...group("a"), cur }));
-    const found = await mongo.call().read(({ groups }) => groups.findOne({ _id: "a", q: "q" }));
-    expect(found?.cur?.position.buffer).toEqual(position.buffer);
+    const p = new Binary(Buffer.from([1, 2]));
+    const lane = { _id: "a", q: "q", g: "g", page: "p", v: "1", p };
+    await mongo.call().write(({ lanes }) => lanes.insertOne(lane));
+    const found = await mongo.call().read(({ lanes }) => lanes.findOne({ _id: "a", q: "q" }));
+    expect(found?.p.buffer).toEqual(p.buffer);
+    await insert(mongo.call(), "a");
     expect(isDuplicateKey(await rejection(insert(mongo.call(), "a")))).toBe(true);
   });
+});
+
+test("a server that says something new of itself has neither gone nor come back", async () => {
+  let greetings = 0;
+  const fake = await FakeMongod.listen((_, name) =>
+    /^(ismaster|hello)$/i.test(name) ? { ...standalone, tags: { n: String(greetings++) } } : undefined,
+  );
+  const mongo = new Connection(resolveOptions({ url: fake.url, commandTimeout: 500 }));
+  const states: boolean[] = [];
+  mongo.onState((up) => states.push(up));
+  await mongo.open();
+  await eventually(() => expect(greetings).toBeGreaterThan(5));
+  expect(states).toEqual([]);
+  await mongo.close();
+  await fake.close();
 });
 
 describe("opening", () => {

@@ -100,7 +100,7 @@ describe("over sockets", () => {
     const mongo = await connected({ url: (await serve({ find: "cut", update: { ok: 0, code: 13 } })).url });
     const call = mongo.call();
     await insert(call);
-    expect(await code(call.write(({ groups }) => groups.updateOne({ _id: "a" }, { $set: { v: 2 } })))).toBe(
+    expect(await code(call.write(({ groups }) => groups.updateOne({ _id: "a" }, { $set: { index: 2 } })))).toBe(
       "OUTCOME_UNKNOWN",
     );
     expect(await code(find(call))).toBe("OUTCOME_UNKNOWN");

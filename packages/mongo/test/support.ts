@@ -34,7 +34,7 @@ export function everything(value: unknown): string {
 
 /** A small document. */
 export function group(id: string, q: string = "q"): GroupDocument {
-  return { _id: id, q, v: 1, cur: null, moving: false };
+  return { _id: id, q, g: "g", v: "1", page: "p", index: 0 };
 }
 
 /** A database of the test's own. */
