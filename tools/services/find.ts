@@ -38,16 +38,26 @@ export async function startFirst<T>(kind: Kind, places: readonly Using[], starte
   throw new Unavailable(`No ${kind.name} server: ${reasons.join("; ")}.`);
 }
 
+/** True when a variable says which server of this place to use. */
+export function isNamed(kind: Kind, using: Using): boolean {
+  const variables: { readonly [Place in Using]?: string } = {
+    address: kind.addressVariable,
+    container: kind.imageVariable,
+  };
+  const variable = variables[using];
+  return variable !== undefined && process.env[variable] !== undefined;
+}
+
 async function whyNot(kind: Kind, using: Using, places: readonly Using[]): Promise<string | undefined> {
   switch (using) {
     case "address":
-      return process.env[kind.addressVariable] === undefined ? `${kind.addressVariable} is not set` : undefined;
+      return isNamed(kind, using) ? undefined : `${kind.addressVariable} is not set`;
     case "container":
       return places.length === 1 || (await machineHasEngine()) ? undefined : "no Docker engine answers";
     case "program":
       return undefined;
     case "stand-in":
-      return process.env[kind.imageVariable] === undefined ? undefined : `${kind.imageVariable} asks for a real one`;
+      return places.length > 1 && isNamed(kind, "container") ? `${kind.imageVariable} asks for a real one` : undefined;
   }
 }
 

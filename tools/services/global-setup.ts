@@ -31,7 +31,7 @@ async function whatIsMissing(name: KindName, using: readonly Using[]): Promise<r
     const found = await available(name, using);
     if (!found.available) return [notTested(name, found.reason)];
     if (kinds[name].standIn === undefined) return [];
-    const real = await genuine(name);
+    const real = await genuine(name, using);
     return real.available ? [] : [onlyStandIn(name, real.reason)];
   } catch (error) {
     return [notTested(name, messageOf(error))];

@@ -46,22 +46,33 @@ export async function prepareJava(server: JavaServer): Promise<Java> {
 
 async function prepare(server: JavaServer, folder: string): Promise<Java> {
   const compiler = await javac();
+  const source = createRequire(import.meta.url).resolve(`#java/${server.main}.java`);
+  const classes = join(folder, `classes-${await digestOf(source)}`);
+  const isCompiled = existsSync(classes);
+  if (!isCompiled) await checkRelease(compiler);
   await mkdir(folder, { recursive: true });
   await Promise.all(server.jars.map(async (jar) => download(jar, join(folder, jar.file))));
   const jars = server.jars.map((jar) => join(folder, jar.file)).join(delimiter);
-  const classes = await compiled(compiler, server.main, jars, folder);
+  if (!isCompiled) await compile(compiler, source, jars, classes);
   return { command: join(dirname(compiler), "java"), classPath: [jars, classes].join(delimiter) };
 }
 
-/** The folder of the compiled class, named after its source. */
-async function compiled(compiler: string, main: string, jars: string, folder: string): Promise<string> {
-  const source = createRequire(import.meta.url).resolve(`#java/${main}.java`);
-  const digest = createHash("sha256")
-    .update(await readFile(source))
-    .digest("hex");
-  const classes = join(folder, `classes-${digest.slice(0, 16)}`);
-  if (existsSync(classes)) return classes;
-  const fresh = await mkdtemp(join(folder, "new-"));
+/** The path of a compiler: of JAVA_HOME, the PATH, or Debian. Rejects with Unavailable. */
+async function javac(): Promise<string> {
+  const home = join(process.env["JAVA_HOME"] ?? "/nowhere", "bin/javac");
+  return isProgram(home) ? home : programOf({ program: "javac", debianPackage: JDK });
+}
+
+async function checkRelease(compiler: string): Promise<void> {
+  // macOS has one that only says that there is none.
+  const version = await run(compiler, "-version").catch(messageOf);
+  if (Number(/^javac (\d+)/m.exec(version)?.[1] ?? 0) >= RELEASE) return;
+  throw new Unavailable(`Java ${RELEASE} or newer is needed, and ${compiler} says: ${version.trim()}`);
+}
+
+/** Compile into this folder. Other processes may do the same at the same time. */
+async function compile(compiler: string, source: string, jars: string, classes: string): Promise<void> {
+  const fresh = await mkdtemp(`${classes}-`);
   try {
     await run(compiler, "--release", String(RELEASE), "-cp", jars, "-d", fresh, source);
     await rename(fresh, classes);
@@ -69,17 +80,6 @@ async function compiled(compiler: string, main: string, jars: string, folder: st
     await rm(fresh, { recursive: true, force: true });
     if (!existsSync(classes)) throw error; // else another process was first
   }
-  return classes;
-}
-
-/** The path of a compiler that is new enough: of JAVA_HOME, the PATH, or Debian. Rejects with Unavailable. */
-async function javac(): Promise<string> {
-  const home = join(process.env["JAVA_HOME"] ?? "/nowhere", "bin/javac");
-  const command = isProgram(home) ? home : await programOf({ program: "javac", debianPackage: JDK });
-  // macOS has one that only says that there is none.
-  const version = await run(command, "-version").catch(messageOf);
-  if (Number(/^javac (\d+)/m.exec(version)?.[1] ?? 0) >= RELEASE) return command;
-  throw new Unavailable(`Java ${RELEASE} or newer is needed, and ${command} says: ${version.trim()}`);
 }
 
 /** Run a command to its end; resolves with all that it printed. Rejects when it fails. */
@@ -90,6 +90,14 @@ async function run(command: string, ...args: readonly string[]): Promise<string>
   const [code] = (await once(child, "close")) as [number | null];
   if (code !== 0) throw new Error(`${command} ended with ${code}.\n${output.trim()}`);
   return output;
+}
+
+/** Enough digits to tell one version of a source from another. */
+async function digestOf(source: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readFile(source))
+    .digest("hex")
+    .slice(0, 16);
 }
 
 function cacheFolder(): string {

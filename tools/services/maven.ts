@@ -1,5 +1,5 @@
 /** Files of Maven Central, checked by their digest. */
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { messageOf, Unavailable } from "./unavailable.ts";
 
@@ -29,7 +29,7 @@ export async function download(jar: Jar, to: string): Promise<void> {
   const bytes = await get(url);
   const digest = digestOf(bytes);
   if (digest !== jar.sha256) throw new Error(`${url} is not what it was: its SHA-256 is ${digest}, not ${jar.sha256}.`);
-  const part = `${to}.${process.pid}`;
+  const part = `${to}.${randomUUID()}`;
   await writeFile(part, bytes);
   await rename(part, to);
 }

@@ -3,12 +3,10 @@
  * skipped, and the last lines of the run say what was not tested and how to have it.
  */
 import { isCI } from "./ci.ts";
-import { everyUsing, programOf, startFirst, type Starters, type Using } from "./find.ts";
+import { everyUsing, isNamed, programOf, startFirst, type Starters, type Using } from "./find.ts";
 import { prepareJava } from "./java.ts";
 import { type Kind, type KindName, kinds } from "./kinds.ts";
 import { Unavailable } from "./unavailable.ts";
-
-const genuinePlaces = everyUsing.filter((place) => place !== "stand-in");
 
 /** What there is to know before a test file starts servers. */
 export interface Availability {
@@ -28,14 +26,14 @@ export async function available(name: KindName, using: Using | readonly Using[] 
 }
 
 /**
- * See whether the real server is to be had, for tests of what its stand-in lacks. With `CI` set, and an address or an image
- * named by its variable, throws Unavailable instead of `available: false`; without them the stand-in is all that is asked for.
+ * See whether the real server is to be had, for tests of what its stand-in lacks. With `CI` set too they are skipped, since a
+ * stand-in may do; but where a variable names a server or an image, that one is meant: then this throws Unavailable instead.
  */
-export async function genuine(name: KindName): Promise<Availability> {
+export async function genuine(name: KindName, using: readonly Using[] = everyUsing): Promise<Availability> {
   const kind = kinds[name];
-  const found = await look(kind, genuinePlaces);
-  const named = [kind.addressVariable, kind.imageVariable].some((variable) => process.env[variable] !== undefined);
-  if (!found.available && named && isCI()) throw new Unavailable(found.reason);
+  const places = using.filter((place) => place !== "stand-in");
+  const found = await look(kind, places);
+  if (!found.available && isCI() && places.some((place) => isNamed(kind, place))) throw new Unavailable(found.reason);
   return found;
 }
 

@@ -1,5 +1,7 @@
 import { mergeConfig, type ViteUserConfig } from "vitest/config";
 import { shared } from "../../vitest.shared.ts";
 
-const config: ViteUserConfig = mergeConfig(shared, { test: { name: "services", globalSetup: ["./setup-redis.ts"] } });
+const config: ViteUserConfig = mergeConfig(shared, {
+  test: { name: "services", globalSetup: ["./setup-redis.ts", "./setup-mongo.ts"] },
+});
 export default config;

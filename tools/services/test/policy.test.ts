@@ -1,7 +1,12 @@
+import { realpathSync } from "node:fs";
+import { dirname } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { isCI } from "../ci.ts";
 import { globalSetup } from "../global-setup.ts";
-import { available, Unavailable } from "../index.ts";
+import { available, genuine, Unavailable } from "../index.ts";
+import { findProgram } from "../program.ts";
+
+const compiler = findProgram("javac");
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -50,6 +55,33 @@ describe("a server that is not to be had", () => {
   });
 });
 
+describe("the real server, where a stand-in may do", () => {
+  const nowhere = "No mongo server: PQ_MONGO_URL is not set; there is no mongod on the PATH.";
+
+  it.each([undefined, "true"])("may be missing (CI=%s)", async (ci) => {
+    nothingHere({ ci });
+    const found = await genuine("mongo", ["address", "program", "stand-in"]);
+    expect(found).toEqual({ available: false, reason: nowhere });
+  });
+
+  it("may not with CI set when an image is named", async () => {
+    nothingHere({ ci: "true" });
+    vi.stubEnv("PQ_MONGO_IMAGE", "mongo:8");
+    vi.stubEnv("DOCKER_HOST", "tcp://127.0.0.1:1");
+    await expect(genuine("mongo")).rejects.toThrow(Unavailable);
+  });
+
+  it.skipIf(compiler === undefined)("is told of in the last lines when only its stand-in was there", async () => {
+    nothingHere({ ci: "true" });
+    vi.stubEnv("JAVA_HOME", dirname(dirname(realpathSync(compiler!))));
+    const log = vi.spyOn(console, "log").mockImplementation(() => {});
+    const { setup, teardown } = globalSetup(["mongo"], ["address", "program", "stand-in"]);
+    await setup();
+    teardown();
+    expect(log.mock.calls).toEqual([[expect.stringContaining(`ON A STAND-IN ONLY: mongo. ${nowhere}\n`)]]);
+  });
+});
+
 describe("a server that is there", () => {
   it("is available, and nothing is told", async () => {
     vi.stubEnv("PQ_REDIS_URL", "redis://127.0.0.1:1");
@@ -67,6 +99,8 @@ function nothingHere({ ci }: { ci: string | undefined }): void {
   vi.stubEnv("CI", ci);
   vi.stubEnv("PQ_REDIS_URL", undefined);
   vi.stubEnv("PQ_VALKEY_URL", undefined);
+  vi.stubEnv("PQ_MONGO_URL", undefined);
+  vi.stubEnv("PQ_MONGO_IMAGE", undefined);
   vi.stubEnv("PATH", "");
   vi.spyOn(process, "getuid").mockReturnValue(1000);
 }
