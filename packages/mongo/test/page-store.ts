@@ -1,6 +1,5 @@
 /** Pages on a server, made and changed one by one: for tests of what works on pages that others made. */
-import type { BackendEvent, NewJob, RequestId } from "@pq/core/backend";
-import { newRequestId } from "@pq/core/backend";
+import { type BackendEvent, type NewJob, newRequestId } from "@pq/core/backend";
 import { newJob } from "@pq/core/testing";
 import { type MongoServer, startMongo } from "@pq/services";
 import { MongoClient } from "mongodb";
@@ -11,7 +10,7 @@ import { draw, stampsOf } from "../src/head.ts";
 import { prepare } from "../src/meta.ts";
 import { packBodies } from "../src/page/body.ts";
 import { deliver, type Means, settle } from "../src/page/life.ts";
-import { deliverable, findJob, type Page } from "../src/page/page.ts";
+import { findJob, type Page } from "../src/page/page.ts";
 import { newPage, pageDocument } from "../src/page/put.ts";
 import { Pages } from "../src/pages.ts";
 import type { QueueParts } from "../src/parts.ts";
@@ -87,9 +86,9 @@ export class PageQueue {
   }
 
   /** A call. With a number: it breaks off after so many commands, which are carried out. */
-  call(commands = Infinity): Call {
+  call(commands: number = Infinity): Call {
     let left = commands;
-    const begin = () => () => {
+    const begin = () => (): void => {
       left--;
       if (left <= 0) throw new Broken(`after ${commands} commands`);
     };
@@ -126,11 +125,10 @@ export class PageQueue {
     if (!(await this.parts.pages.write(call, [page]))) throw new Error("somebody else changed the page");
   }
 
-  /** Lease a job; from a moment in the past, if the lease is to be over soon. */
-  async take({ id }: NewJob, lease = LONG, request: RequestId = newRequestId()): Promise<void> {
+  /** Lease a job. */
+  async take({ id }: NewJob, lease: number = LONG): Promise<void> {
     await this.change(id, (page, { now }) => {
-      const job = deliverable(page).find((each) => each.id === id)!;
-      deliver(page, job, { request, lease, turn: 0, now });
+      deliver(page, findJob(page, id)!, { request: newRequestId(), lease, turn: 0, now });
     });
   }
 

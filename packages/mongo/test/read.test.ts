@@ -14,7 +14,7 @@ const LARGE = 5000;
 const names = (jobs: readonly { readonly payload: Uint8Array }[]): string[] =>
   jobs.map(({ payload }) => Buffer.from(payload).toString().replaceAll(".", ""));
 
-describe.skipIf(!there.available)("reading", () => {
+describe.skipIf(!there.available)("reading", { timeout: 60_000 }, () => {
   let store: PageStore;
 
   beforeAll(async () => {
