@@ -32,18 +32,13 @@ async function whatIsMissing(name: KindName, using: readonly Using[]): Promise<r
     if (!found.available) return [notTested(name, found.reason)];
     if (kinds[name].standIn === undefined) return [];
     const real = await genuine(name, using);
-    return real.available ? [] : [onlyStandIn(name, real.reason)];
+    return real.available ? [] : [notTested(name, real.reason, `${name} itself, but a stand-in`)];
   } catch (error) {
     return [notTested(name, messageOf(error))];
   }
 }
 
-/** The last lines of a run without this server. */
-export function notTested(name: KindName, reason: string): string {
-  return `NOT TESTED: ${name}. ${reason}\n  To test it: ${howToGet(name)}.`;
-}
-
-/** The last lines of a run without the real server. */
-function onlyStandIn(name: KindName, reason: string): string {
-  return `ON A STAND-IN ONLY: ${name}. ${reason}\n  To test the real one: ${howToGet(name)}.`;
+/** The last lines of a run without this server; `what` names it, and what there was instead. */
+export function notTested(name: KindName, reason: string, what: string = name): string {
+  return `NOT TESTED: ${what}. ${reason}\n  To test it: ${howToGet(name)}.`;
 }

@@ -5,7 +5,7 @@
  *   describe.skipIf(!redis.available)("…", () => { … await startRedis({ using: "program" }) … });
  *
  * and the package's vitest.config.ts names setup-redis.ts as its `globalSetup`. A program takes some 10 ms to start, a container
- * half a second. A file that used containers ends with `afterAll(stopEngine)`.
+ * half a second, a stand-in a third of one. A file that used containers ends with `afterAll(stopEngine)`.
  */
 export { stopEngine } from "./engine.ts";
 export { type Availability, available, genuine } from "./policy.ts";
