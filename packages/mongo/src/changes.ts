@@ -96,12 +96,25 @@ export function operatorChange(
   };
 }
 
-/** Decide about one job, or tell what was decided before. */
-export function applyOnce(change: Change<unknown>, page: Page, index: number, means: Means): Outcome | undefined {
-  const job = findJob(page, change.ids[index]!);
-  if (job === undefined) return undefined;
-  const before = page.calls.get(change.request)?.outcomes.get(job.index);
-  if (before !== undefined) return before;
+/**
+ * Decide about one job, or tell what was decided before. `pages`: those that know its id. Of an id that was put again, one of them knows a
+ * job that is gone.
+ */
+export function applyOnce(
+  change: Change<unknown>,
+  index: number,
+  pages: readonly Page[],
+  meansFor: (page: Page) => Means,
+): Outcome | undefined {
+  const id = change.ids[index]!;
+  for (const page of pages) {
+    const before = page.calls.get(change.request)?.outcomes.get(findJob(page, id)!.index);
+    if (before !== undefined) return before;
+  }
+  const page = pages.find((each) => findJob(each, id)!.state !== "gone");
+  if (page === undefined) return undefined;
+  const job = findJob(page, id)!;
+  const means = meansFor(page);
   const outcome = change.apply(page, index, means);
   if (outcome !== undefined) remember(page, { request: change.request, now: means.now }, job, outcome);
   return outcome;

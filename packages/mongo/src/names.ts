@@ -24,15 +24,23 @@ export function idName(id: JobId): Binary {
   return new Binary(jobIdToBytes(id));
 }
 
-/** Decide about each job of a put as long as there is room for all. */
-export function planPut(jobs: readonly NewJob[], { ids, keys }: Holders): PutOutcome[] {
+/** Decide about each job of a put. `room` for so many; with room for only some, `partial` takes those from the front, else none. */
+export function planPut(
+  jobs: readonly NewJob[],
+  { ids, keys }: Holders,
+  { room, partial }: { readonly room: number; readonly partial: boolean } = { room: Infinity, partial: true },
+): PutOutcome[] {
   const taken = new Map(keys);
-  return jobs.map(({ id, key }): PutOutcome => {
+  let left = room;
+  const outcomes = jobs.map(({ id, key }): PutOutcome => {
     const holder = ids.has(id) ? id : key === null ? undefined : taken.get(key);
     if (holder !== undefined) return { status: "duplicate", id: holder };
+    if (left-- <= 0) return { status: "full" };
     if (key !== null) taken.set(key, id);
     return { status: "added" };
   });
+  const refused = !partial && outcomes.some(({ status }) => status === "full");
+  return refused ? jobs.map(() => ({ status: "full" })) : outcomes;
 }
 
 /** Who holds names of these jobs. Names of jobs that are gone are free afterwards. `pending`: pages that were not admitted yet and hold some. */

@@ -32,46 +32,63 @@ export class Offer {
     for (const job of deliverable(page)) this.#jobs.push({ page, job });
   }
 
-  /** Pass over pages at random, among those whose jobs are as good as the first one's: others are at the first ones. */
-  spread(width: number): void {
+  /**
+   * Others are at the first pages: begin somewhere else, among those whose jobs are as good as the first one's. `width` counts steps of
+   * as many pages as `count` jobs need.
+   */
+  spread(width: number, count: number): void {
     const lane = this.#unread[0]?.next?.buffer.subarray(0, LANE_BYTES);
     if (lane === undefined || width < 2) return;
-    const alike = this.#unread.findIndex(
+    const other = this.#unread.findIndex(
       ({ next }) => Buffer.compare(next!.buffer.subarray(0, LANE_BYTES), lane) !== 0,
     );
-    const most = Math.min(width, alike < 0 ? this.#unread.length : alike);
-    this.#unread.splice(0, randomInt(most));
+    const alike = this.#unread.slice(0, other < 0 ? this.#unread.length : other);
+    let step = 0;
+    for (let free = 0; free < count && step < alike.length; step++) free += alike[step]!.free;
+    const steps = Math.min(width, Math.ceil(alike.length / Math.max(1, step)));
+    this.#unread.splice(0, randomInt(steps) * step);
   }
 
-  /** The pages that must be read before it is known which jobs are the first `count`. They are taken to be read then. */
-  needed(count: number): Glimpse[] {
-    const { jobs, full } = this.first(count);
+  /** There are pages that were not read. */
+  get more(): boolean {
+    return this.#unread.length > 0;
+  }
+
+  /** The pages, at most `most`, that must be read before it is known which jobs are the first `count`. They are taken to be read then. */
+  needed(count: number, most: number): Glimpse[] {
+    if (count === 0) return [];
+    const { jobs, full } = this.#collect(count, this.#end);
     const last = full ? placeBytes(jobs.at(-1)!.job).buffer : undefined;
     let free = jobs.length;
     let pages = 0;
     for (const { next, free: more } of this.#unread) {
       const enough = last === undefined ? free >= count : Buffer.compare(next!.buffer, last) > 0;
-      if (enough) break;
+      if (enough || pages === most) break;
       free += more;
       pages++;
     }
     return this.#unread.splice(0, pages);
   }
 
-  /** The first `count` jobs of the pages that were read. `full`: no more fit, or may be given. */
-  first(count: number): { readonly jobs: readonly Located[]; readonly full: boolean } {
+  /** The first jobs, `count` or as many as the pages that were read tell of. */
+  first(count: number): readonly Located[] {
+    return this.#collect(count, this.#unread[0]?.next?.buffer ?? this.#end).jobs;
+  }
+
+  /** The first `count` jobs of the pages that were read, but for those behind `end`. `full`: no more fit, or may be given. */
+  #collect(count: number, end: Uint8Array | undefined): { readonly jobs: readonly Located[]; readonly full: boolean } {
     const jobs: Located[] = [];
     let bytes = 0;
     for (const each of this.#jobs.sort((a, b) => comparePlaces(a.job, b.job))) {
       bytes += each.job.size;
-      if (jobs.length > 0 && (bytes > MOST_BYTES || this.#isBehindEnd(each))) return { jobs, full: true };
-      jobs.push(each);
       if (jobs.length === count) return { jobs, full: true };
+      if (jobs.length > 0 && (bytes > MOST_BYTES || isBehind(each, end))) return { jobs, full: true };
+      jobs.push(each);
     }
-    return { jobs, full: false };
+    return { jobs, full: jobs.length === count };
   }
+}
 
-  #isBehindEnd({ job }: Located): boolean {
-    return this.#end !== undefined && Buffer.compare(placeBytes(job).buffer, this.#end) > 0;
-  }
+function isBehind({ job }: Located, end: Uint8Array | undefined): boolean {
+  return end !== undefined && Buffer.compare(placeBytes(job).buffer, end) > 0;
 }

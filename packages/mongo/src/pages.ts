@@ -153,7 +153,7 @@ export class Pages {
   async #putAside(call: Call, { _id, v }: StoredPage): Promise<void> {
     const $set = { damaged: true, free: 0, in: [], c: noJobs, takes: [], names: [_id] };
     await call.write(({ pages }) =>
-      pages.updateOne({ _id, q: this.queue, v }, { $set, $unset: { next: "", wake: "", closed: "" } }),
+      pages.updateOne({ _id, q: this.queue, v }, { $set, $unset: { next: "", wake: "", closed: "", pending: "" } }),
     );
     const message = `page ${_id} could not be read and was put aside: it is marked with "damaged" in the collection of pages`;
     this.#report({ type: "damage", queue: this.queue, where: _id, message });

@@ -10,4 +10,6 @@ export interface QueueParts {
   readonly pages: Pages;
   readonly time: ServerTime;
   readonly report: OpenParams["report"];
+  /** A job may have become one that can be taken, by what this backend did. */
+  readonly freed: () => void;
 }

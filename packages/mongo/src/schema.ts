@@ -92,8 +92,8 @@ export interface HeadDocument {
   total?: Counters;
   /** Pages that are counted in `total` and about to be deleted: `fold.ts`. */
   fold?: { v: number; pages: string[] };
-  /** The last page that `maxSize` admitted: `capacity.ts`. */
-  admitted?: { page: string; k: number };
+  /** The last page that `maxSize` admitted, with its number: `admission.ts`. */
+  admitted?: { page: string; n: number };
 }
 
 /** Where a group's first member stands in one page: `lanes.ts`. */

@@ -183,6 +183,39 @@ describe.skipIf(!there.available)("operators' calls for a whole queue", { timeou
     expect((await stats(queue)).counters.kick).toBe(48);
   });
 
+  test("a job that a kick made ready, and that is buried again before the kick is repeated, stays buried", async () => {
+    const queue = await buried("a", "b");
+    const call = kicking(9);
+    // Its pages are written, and nothing is noted yet.
+    for (let commands = 1; (await names(queue, "ready")).length === 0; commands++) {
+      await call(queue, commands).catch(() => undefined);
+    }
+    const [job] = (await readState(queue.call(), queue.parts, { state: "ready", limit: 1, cursor: null })).jobs;
+    await queue.buryAll([job!]);
+    expect((await call(queue)).count).toBe(2);
+    expect([await names(queue, "ready"), await names(queue, "buried")]).toEqual([["b"], ["a"]]);
+  });
+
+  test("members of groups get their turn by a kick, and give it to nobody with a truncate", async () => {
+    const queue = await store.queue();
+    const [first, second] = [newJob({ payload: "a", group: "g" }), newJob({ payload: "b", group: "g" })];
+    for (const job of [first, second]) {
+      await queue.put(job);
+      await queue.finish(job, "bury");
+    }
+    await kicking(9)(queue);
+    const pages = () => queue.all.pages.find().sort({ n: 1 }).toArray();
+    expect((await pages()).map(({ free, todo }) => [free, todo])).toEqual([
+      [1, undefined],
+      [0, undefined],
+    ]);
+    await truncating()(queue);
+    expect((await pages()).map(({ free, todo }) => [free, todo])).toEqual([
+      [0, undefined],
+      [0, undefined],
+    ]);
+  });
+
   test("an unknown queue has nothing to kick or truncate", async () => {
     const queue = await store.queue();
     expect(await kicking(9)(queue)).toEqual({ count: 0, outcomes: [] });

@@ -1,6 +1,6 @@
 /** What pages are stored as: bytes that give back what was written, and sort as the jobs do. */
 import { isPqError, newJobId, newRequestId } from "@pq/core/backend";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { packBodies, sizeOf, unpackBody } from "../src/page/body.ts";
 import { type Calls, decode, encode, freshJob, type Outcome } from "../src/page/codec.ts";

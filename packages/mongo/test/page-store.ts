@@ -142,7 +142,7 @@ export class PageQueue {
   }
 
   /** Bury ready jobs, in this order. */
-  async buryAll(jobs: readonly NewJob[]): Promise<void> {
+  async buryAll(jobs: readonly Pick<NewJob, "id">[]): Promise<void> {
     const call = this.call();
     const stamp = stampsOf(await draw(call, this.name, this.parts.time));
     const seen = await this.parts.pages.read(call, {});

@@ -1,0 +1,105 @@
+/**
+ * The conformance harness: one server for a test file, a database for each store, in real time, behind a proxy that causes the faults.
+ * What stops the server would disturb other stores, so rules that do it run after all others, one by one.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "@pq/core/backend";
+import { conformance, FaultProxy, type Harness, type Rule, rules, type TestStore } from "@pq/core/testing";
+import { available, type MongoServer, startMongo } from "@pq/services";
+import { MongoClient } from "mongodb";
+import { afterAll, describe, it } from "vitest";
+import { mongo, type MongoOptions } from "../src/index.ts";
+import { mongoCapabilities } from "../src/capabilities.ts";
+
+/** How long a call may take on all harnesses, in ms. */
+export const COMMAND_TIMEOUT = 2000;
+
+/** Where something listens. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How a backend connects to this address and database. What it opens and a backend does not close is in `borrowed`. */
+export type Connect = (address: Address, db: string, borrowed: MongoClient[]) => MongoOptions;
+
+/** Run the suite on a server that is started at the first rule. */
+export async function conformanceOnMongo(name: string, connect: Connect = ownConnection): Promise<void> {
+  const { available: isThere } = await available("mongo");
+  let starting: Promise<MongoServer> | undefined;
+  const harness = (title: string): Harness => ({
+    name: title,
+    capabilities: mongoCapabilities,
+    open: async () => openStore(await (starting ??= startMongo()), connect),
+  });
+  const suite = isThere ? describe : describe.skip;
+  conformance(
+    harness(name),
+    { describe: suite.concurrent, it },
+    rules.filter((rule) => !stopsServer(rule)),
+  );
+  conformance(harness(`${name}, stopped`), { describe: suite, it }, rules.filter(stopsServer));
+  afterAll(async () => (await starting)?.close());
+}
+
+function stopsServer({ needs }: Rule): boolean {
+  return needs?.faults?.some((fault) => fault === "pause" || fault === "restart") ?? false;
+}
+
+let stores = 0;
+
+/** A store of its own on a server. */
+export async function openStore(server: MongoServer, connect: Connect = ownConnection): Promise<TestStore> {
+  const db = `pq-${process.pid}-${stores++}`;
+  const proxy = await FaultProxy.listen({ host: server.host, port: server.port, isRequest: isCall });
+  const borrowed: MongoClient[] = [];
+  return {
+    connect: () => mongo({ ...connect(proxy, db, borrowed), commandTimeout: COMMAND_TIMEOUT }),
+    clock: systemClock,
+    pass: (ms) => sleep(ms),
+    faults: proxy.faults({ pause: () => server.pause(), restart: () => server.restart() }),
+    async close() {
+      for (const client of borrowed) await client.close();
+      await proxy.close();
+      await dropDatabase(server, db);
+    },
+  };
+}
+
+async function dropDatabase({ url }: MongoServer, db: string): Promise<void> {
+  const client = new MongoClient(url);
+  await client.db(db).dropDatabase();
+  await client.close();
+}
+
+function ownConnection(address: Address, db: string): MongoOptions {
+  return { url: urlOf(address), db };
+}
+
+/** A client as its users have it: with the defaults of the driver, which sends some writes again when a connection was lost. */
+export function borrowedConnection(address: Address, db: string, borrowed: MongoClient[]): MongoOptions {
+  const client = new MongoClient(urlOf(address), { serverSelectionTimeoutMS: COMMAND_TIMEOUT });
+  borrowed.push(client);
+  return { client, db };
+}
+
+/** Through the proxy: a replica set would tell of its real addresses. */
+function urlOf({ host, port }: Address): string {
+  return `mongodb://${host}:${port}/?directConnection=true`;
+}
+
+/**
+ * Commands that end a call: what is written to a page or to the head of a queue, and what is read for an operator. A call is several commands;
+ * `lost-replies.test.ts` loses the others.
+ */
+const ENDS: readonly RegExp[] = [
+  /(?:insert|update)\0.{4}[^\0]*\.pages\0/s,
+  /update\0.{4}[^\0]*\.heads\0.*\bpaused\b/s,
+  /aggregate\0.{4}[^\0]*\.pages\0.*(?:\$group|[\x02\x03]in\0)/s,
+];
+
+/** Is this a command that ends a call? */
+export function isCall(bytes: Uint8Array): boolean {
+  const text = Buffer.from(bytes).toString("latin1");
+  return ENDS.some((pattern) => pattern.test(text));
+}
