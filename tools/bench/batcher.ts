@@ -96,6 +96,7 @@ function putsAtTheSeam(name: string, backend: Backend, inFlight: number): Side {
           jobs: [plainJob()],
           maxSize: null,
           partial: true,
+          transaction: null,
         }),
       );
       await empty(backend);

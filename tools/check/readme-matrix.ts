@@ -37,6 +37,7 @@ const ROWS: Readonly<Record<string, readonly [label: string, say: (value: never)
   shared: ["Several processes on one store", yesNo],
   leasesOutliveConnections: ["Leases outlive their connection", yesNo],
   chainedPuts: ["Two puts of a queue in flight at once", yesNo],
+  transactions: ["Puts in a transaction of yours", yesNo],
 };
 
 /** The tables in the root README say what the packages export: the promises with their rules, and the capabilities. */

@@ -70,6 +70,15 @@ export interface PutParams {
   readonly maxSize: number | null;
   /** With room for only some: `true` stores those from the front of the array and answers `full` for the rest; `false` stores none and answers `full` for all. */
   readonly partial: boolean;
+  /**
+   * A transaction of the user's that this put is to be part of, as the store's client knows it (a `ClientSession` of MongoDB); opaque to core.
+   * The jobs are there, for whoever looks, takes or waits, if and only if it commits; of one that does not, nothing is left. Outcomes are
+   * decided now, by what the transaction sees; where another is quicker to take a key, an id or room, the transaction fails.
+   * `INVALID_STATE`, storing nothing, when none is under way (any more). Core makes such a call once and never repeats it, and passes
+   * the `cause` of an `UNAVAILABLE` or `OUTCOME_UNKNOWN` on to the user: name the client's own error there.
+   * `null`: none. Always `null` without `capabilities.transactions`.
+   */
+  readonly transaction: object | null;
 }
 
 /**

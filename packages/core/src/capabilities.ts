@@ -34,6 +34,8 @@ export interface Capabilities {
   readonly leasesOutliveConnections: boolean;
   /** Does the store understand `PutParams.after`? Then core keeps two puts of a queue in flight, so that client and server work at once. Default false. */
   readonly chainedPuts: boolean;
+  /** Does a put take part in a transaction of the user's (`PutParams.transaction`)? Then `session` is allowed in put options. Default false. */
+  readonly transactions: boolean;
 }
 
 const DEFAULTS: Capabilities = {
@@ -51,6 +53,7 @@ const DEFAULTS: Capabilities = {
   shared: true,
   leasesOutliveConnections: true,
   chainedPuts: false,
+  transactions: false,
 };
 
 /** The capabilities of a store: what is given here over the defaults, frozen. A later flag gets its default by itself. */

@@ -29,7 +29,7 @@ const BRAND = Symbol.for("@pq/PqError");
  * | `LEASE_LOST` | the lease ran out, was taken over, or the job was removed; nothing was changed | drop the work, its next holder does it |
  * | `QUEUE_FULL` | `maxSize` is reached; nothing was stored | wait (`timeout`), or shed load |
  * | `NOT_FOUND` | no job of that id | |
- * | `INVALID_STATE` | the job is not in a state that allows this | |
+ * | `INVALID_STATE` | the job is not in a state that allows this, or no transaction is under way | |
  * | `INVALID_PAYLOAD` | the payload cannot be encoded, decoded, or fails the schema | mend the producer |
  * | `PAYLOAD_TOO_LARGE` | a limit of the store, named in the message; nothing was stored | store the data elsewhere, queue a reference |
  * | `UNSUPPORTED` | this store cannot do that (see `capabilities`) | |

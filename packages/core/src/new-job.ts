@@ -94,6 +94,7 @@ export class JobMaker {
   /** What these options come to. */
   template(given: PutOptions, urgent: boolean): JobTemplate {
     checkSignal(given.signal);
+    this.#checkSession(given);
     if (urgent) refuse(given, ["delay", "at", "priority"], "an urgent job comes before every other");
     const options = { ...this.#defaults, ...definedOf(given) };
     const { keys, groups, results } = this.#capabilities;
@@ -113,6 +114,21 @@ export class JobMaker {
       keepResult,
       headers: writeHeaders({ keepsResult: keepResult !== null, backoff }),
     };
+  }
+
+  #checkSession({ session, timeout }: PutOptions): void {
+    if (session === undefined) return;
+    if (typeof session !== "object" || session === null) {
+      throw new TypeError(`session must be a session of the store's client, not ${kindOf(session)}`);
+    }
+    if (!this.#capabilities.transactions) {
+      const remedy =
+        "put the job once your transaction has committed, or use a store whose capabilities.transactions is true";
+      throw new PqError("UNSUPPORTED", `the ${this.#store} backend takes part in no transaction (session): ${remedy}`);
+    }
+    if (timeout !== undefined) {
+      throw new TypeError("session and timeout exclude each other: a transaction does not see room that others make");
+    }
   }
 
   #name(value: string | null | undefined, what: string, supported: boolean): string | null {

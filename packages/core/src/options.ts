@@ -39,6 +39,12 @@ export interface UrgentOptions extends Omit<PutDefaults, "priority"> {
   readonly group?: string | null;
   /** Ends the wait for room. Once the put is on its way to the store its answer is awaited, so its outcome is known. */
   readonly signal?: AbortSignal;
+  /**
+   * A session of the store's own client with a transaction under way (a `ClientSession` of MongoDB): the job is there if and only if that commits.
+   * Needs `capabilities.transactions`. The put is tried once, and rejects with the client's own error, so that whoever runs the transaction
+   * (such as `session.withTransaction`) sees whether it may be run again. Key, id and room are decided at the put; it does not wait for room.
+   */
+  readonly session?: object;
 }
 
 /** Options of a put. */
@@ -70,6 +76,7 @@ export const PUT_OPTIONS: NamesOf<PutOptions> = {
   delay: true,
   at: true,
   signal: true,
+  session: true,
 };
 
 /** Options of `take`. */

@@ -45,6 +45,7 @@ export class Producer<In> {
     const { calls, maker } = this.#parts;
     const encoded = this.#encode(payload);
     const job = maker.make(encoded instanceof Promise ? await encoded : encoded, options, urgent);
+    if (options?.session !== undefined) return (await this.#putAll([job], options))[0]!;
     options?.signal?.throwIfAborted();
     const outcome = await calls.put(job);
     if (outcome.status !== "full") return resultOf(job, outcome);
@@ -62,20 +63,23 @@ export class Producer<In> {
     const ready: Uint8Array[] = [];
     for (const each of encoded) ready.push(each instanceof Promise ? await each : each);
     if (ready.length === 0) return [];
-    const own = (index: number): PutOptions | undefined =>
-      typeof options === "function" ? options(payloads[index] as In, index) : options;
-    const jobs = ready.map((bytes, index) => this.#parts.maker.make(bytes, own(index), false));
-    this.#parts.maker.checkBatch(jobs, options !== undefined);
-    return this.#putAll(jobs, typeof options === "function" ? undefined : options);
+    const { maker } = this.#parts;
+    const [common, each] = typeof options === "function" ? [undefined, options] : [options, undefined];
+    const own = each && (payloads as readonly In[]).map((payload, index) => each(payload, index));
+    const jobs = ready.map((bytes, index) => maker.make(bytes, own ? own[index] : common, false));
+    maker.checkBatch(jobs, options !== undefined);
+    return this.#putAll(jobs, own ? sessionOf(own) : common);
   }
 
   async #putAll(jobs: readonly NewJob[], options: PutOptions | undefined): Promise<PutResult[]> {
     options?.signal?.throwIfAborted();
+    const session = options?.session ?? null;
     const store = async (): Promise<readonly PutOutcome[] | undefined> => {
-      const outcomes = await this.#parts.calls.putAll(jobs);
+      const outcomes = await this.#parts.calls.putAll(jobs, session);
       return outcomes.every(roomOrNot) ? outcomes : undefined;
     };
-    const outcomes = (await store()) ?? (await this.#whenRoom(store, this.#mayFit(jobs) ? options : { timeout: 0 }));
+    const mayWait = session === null && this.#mayFit(jobs);
+    const outcomes = (await store()) ?? (await this.#whenRoom(store, mayWait ? options : { timeout: 0 }));
     return jobs.map((job, index) => resultOf(job, outcomes[index]));
   }
 
@@ -106,6 +110,13 @@ export class Producer<In> {
 
 function roomOrNot(outcome: PutOutcome): PutOutcome | undefined {
   return outcome.status === "full" ? undefined : outcome;
+}
+
+/** The one session of these options, if any: jobs that are stored all or none are of one transaction. */
+function sessionOf(options: readonly (PutOptions | undefined)[]): PutOptions | undefined {
+  const session = options[0]?.session;
+  if (options.some((each) => each?.session !== session)) throw new TypeError("jobs of one call must be of one session");
+  return session && { session };
 }
 
 function resultOf(job: NewJob, outcome: PutOutcome | undefined): PutResult {

@@ -15,6 +15,7 @@ import type {
 import { BackendGuard, closedError, OPEN_DEADLINE } from "./backend-guard.ts";
 import { type BatchCall, Batcher, checkAnswers } from "./batcher.ts";
 import { checkDurability } from "./durability.ts";
+import { isPqError } from "./errors.ts";
 import { newRequestId } from "./id.ts";
 import type { DeliveredJob, NewJob } from "./job.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -47,8 +48,8 @@ export class QueueCalls {
   readonly #puts: Batcher<NewJob, PutOutcome>;
   readonly #settles: Batcher<Settlement, SettleOutcome>;
   readonly #touches: Batcher<Touch, boolean>;
-  /** Under way. */
-  readonly #takes = new Set<Promise<Delivery>>();
+  /** Under way, and known to no batcher. */
+  readonly #alone = new Set<Promise<unknown>>();
   #open = false;
   /** Takes no more calls; those that were made before go on. */
   #closed = false;
@@ -106,9 +107,10 @@ export class QueueCalls {
     return this.#closed ? Promise.reject(closedError(this.#called)) : this.#puts.add(job);
   }
 
-  /** Store all of these jobs or none, in their turn among the single ones. */
-  putAll(jobs: readonly NewJob[]): Promise<readonly PutOutcome[]> {
+  /** Store all of these jobs or none: in their turn among the single ones, or else within a transaction of the user's. */
+  putAll(jobs: readonly NewJob[], transaction: object | null): Promise<readonly PutOutcome[]> {
     if (this.#closed) return Promise.reject(closedError(this.#called));
+    if (transaction !== null) return this.#track(this.#putInTransaction(transaction, jobs));
     return this.#puts.alone((call) => this.#put(jobs, false, call));
   }
 
@@ -124,11 +126,14 @@ export class QueueCalls {
 
   /** Take what there is now. Jobs of a call that failed, and is answered later after all, go back. */
   take(limit: number, lease: number): Promise<Delivery> {
-    const taking = this.#take(limit, lease);
-    const done = (): void => void this.#takes.delete(taking);
-    this.#takes.add(taking);
-    taking.then(done, done);
-    return taking;
+    return this.#track(this.#take(limit, lease));
+  }
+
+  #track<T>(call: Promise<T>): Promise<T> {
+    const done = (): void => void this.#alone.delete(call);
+    this.#alone.add(call);
+    call.then(done, done);
+    return call;
   }
 
   async #take(limit: number, lease: number): Promise<Delivery> {
@@ -190,8 +195,8 @@ export class QueueCalls {
   /** Take no more calls, let those under way end, and leave the backend. Rejects when the backend cannot be closed. */
   async close(): Promise<void> {
     this.#closed = true;
-    // What these bring for nobody is given back, which is a settlement.
-    await Promise.allSettled(this.#takes);
+    // What takes bring for nobody is given back, which is a settlement.
+    await Promise.allSettled(this.#alone);
     await Promise.all([this.#puts.idle(), this.#settles.idle(), this.#touches.idle()]);
     this.#left = true;
     this.#open = false;
@@ -216,16 +221,46 @@ export class QueueCalls {
   #put(jobs: readonly NewJob[], partial: boolean, batch: BatchCall): Promise<readonly PutOutcome[]> {
     const { backend, maxSize } = this.#options;
     const { name: queue } = this;
+    const { request } = batch;
     const call: CallSpec<readonly PutOutcome[]> = {
       name: "put",
       mutates: true,
-      invoke: () => backend.put({ request: batch.request, after: batch.after, queue, jobs, maxSize, partial }),
+      invoke: () => backend.put({ request, after: batch.after, queue, jobs, maxSize, partial, transaction: null }),
       accept: (outcomes, unsure) => {
         checkAnswers(outcomes, jobs);
         return unsure ? outcomes.map((outcome, index) => ownPut(outcome, jobs[index])) : outcomes;
       },
     };
     return this.#call("put", jobs.length, call, this.#until(batch.deadline));
+  }
+
+  /** One try, since a try may end the transaction. Whoever runs that decides whether to run it again, by the error that its own client made. */
+  async #putInTransaction(transaction: object, jobs: readonly NewJob[]): Promise<readonly PutOutcome[]> {
+    const { backend, maxSize } = this.#options;
+    const params = {
+      request: newRequestId(),
+      after: null,
+      queue: this.name,
+      jobs,
+      maxSize,
+      partial: false,
+      transaction,
+    };
+    const call: CallSpec<readonly PutOutcome[]> = {
+      name: "put",
+      mutates: true,
+      once: true,
+      invoke: () => backend.put(params),
+      accept(outcomes) {
+        checkAnswers(outcomes, jobs);
+        return outcomes;
+      },
+    };
+    try {
+      return await this.#call("put", jobs.length, call, { ...this.policy, attemptTimeout: this.policy.deadline });
+    } catch (error) {
+      throw errorOfClient(error);
+    }
   }
 
   #settle(items: readonly Settlement[], { request, deadline }: BatchCall): Promise<readonly SettleOutcome[]> {
@@ -281,6 +316,11 @@ export class QueueCalls {
 /** After a try of unknown outcome, a job that is there under its own id is the one that was put. */
 function ownPut(outcome: PutOutcome, job: NewJob | undefined): PutOutcome {
   return outcome.status === "duplicate" && outcome.id === job?.id ? { status: "added" } : outcome;
+}
+
+/** What the store's client failed with, where that is why a call was not applied, or may not have been. */
+function errorOfClient(error: unknown): Error {
+  return (isPqError(error) && error.retryable ? (error.cause ?? error) : error) as Error;
 }
 
 function holds(jobs: readonly DeliveredJob[], { id, fence }: DeliveredJob): boolean {

@@ -115,7 +115,7 @@ export class Queue<In = unknown, Out = In> implements AsyncDisposable {
     return this.#calls.ready();
   }
 
-  /** Store a job. Resolves once it has reached the durability in `guarantees`. */
+  /** Store a job. Resolves once it has reached the durability in `guarantees`; with `session`, it does so when that transaction commits. */
   put(payload: In, options?: PutOptions): Promise<PutResult> {
     return this.#producer.put(payload, options, false);
   }

@@ -117,7 +117,7 @@ describe("conformance", () => {
     return titles;
   }
 
-  it("skips what a capability or a missing fault rules out, and says why", () => {
+  it("skips what a capability, a missing fault or missing transactions rule out, and says why", () => {
     const reference = referenceHarness();
     const simple = { ...reference, capabilities: { ...reference.capabilities, groups: false } };
     const calm = { ...reference, missingFaults: { pause: "it has no process" } };
@@ -131,6 +131,11 @@ describe("conformance", () => {
     assert.deepEqual(registered(grouped, simple, false), [`run test.rule: a rule ${reason}`]);
     const why = "(not applicable: no pause: it has no process)";
     assert.deepEqual(registered(paused, calm, true), [`skip test.rule: a rule ${why}`]);
+    const standalone = { ...reference, missingTransactions: "it is a single server" };
+    const transactional = rule(() => Promise.resolve(), { capability: "transactions" });
+    assert.deepEqual(registered(transactional, reference, true), ["run test.rule: a rule"]);
+    const cause = "(not applicable: no transactions: it is a single server)";
+    assert.deepEqual(registered(transactional, standalone, true), [`skip test.rule: a rule ${cause}`]);
   });
 });
 

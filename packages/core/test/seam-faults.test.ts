@@ -41,7 +41,15 @@ async function setUp(faults: SeamFaults = new SeamFaults()) {
 }
 
 function put(backend: Backend, job: NewJob = newJob()): ReturnType<Backend["put"]> {
-  return backend.put({ request: newRequestId(), after: null, queue: "q", jobs: [job], maxSize: null, partial: false });
+  return backend.put({
+    request: newRequestId(),
+    after: null,
+    queue: "q",
+    jobs: [job],
+    maxSize: null,
+    partial: false,
+    transaction: null,
+  });
 }
 
 function wait(backend: Backend, signal: AbortSignal = new AbortController().signal): Promise<void> {

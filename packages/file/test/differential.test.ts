@@ -64,7 +64,8 @@ class Run {
     const drawn = Array.from({ length: 1 + this.#random(4) }, () => this.#job());
     const jobs = [...new Map(drawn.map((job) => [job.id, job])).values()];
     const maxSize = this.#random(4) === 0 ? 1 + this.#random(15) : null;
-    const params = { request: this.#request(), after: null, queue: "q", jobs, maxSize, partial: this.#random(2) === 0 };
+    const partial = this.#random(2) === 0;
+    const params = { request: this.#request(), after: null, queue: "q", jobs, maxSize, partial, transaction: null };
     const expected = this.#reference.put(params, this.#clock.now());
     assert.deepEqual(await this.#backend.put(params), expected, "put");
     if (this.#random(5) === 0) assert.deepEqual(await this.#backend.put(params), expected, "repeated put");

@@ -91,6 +91,7 @@ export class TestQueue implements AsyncDisposable {
       jobs: all,
       maxSize: null,
       partial: false,
+      transaction: null,
     });
   }
 

@@ -72,6 +72,7 @@ describe.skipIf(!there.available).concurrent("a put that must come after another
     jobs: newJobs(3),
     maxSize: null,
     partial: false,
+    transaction: null,
     ...fields,
   });
 

@@ -71,6 +71,7 @@ describe.skipIf(!there.available)("the stored format", () => {
       jobs: [newJob("a")],
       maxSize: null,
       partial: false,
+      transaction: null,
     };
     await seam.backend.put(params);
     await site.admin.hset("pq:{q}:meta", "format", "2");

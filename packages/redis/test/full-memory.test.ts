@@ -31,7 +31,15 @@ for (const flavour of flavours) {
       const plain = newJob("plain");
       const request = newRequestId();
       const put = (): Promise<unknown> =>
-        seam.backend.put({ request, after: null, queue: "q", jobs: [plain], maxSize: null, partial: false });
+        seam.backend.put({
+          request,
+          after: null,
+          queue: "q",
+          jobs: [plain],
+          maxSize: null,
+          partial: false,
+          transaction: null,
+        });
       expect(await code(put())).toBe("UNAVAILABLE");
       expect(await code(seam.put(...newJobs(1000)))).toBe("UNAVAILABLE");
       const fields = { key: "new", group: "g", ttl: 60_000, priority: 3, due: { in: 1000 } };

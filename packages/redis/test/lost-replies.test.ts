@@ -20,7 +20,15 @@ const putting =
     const before = more.before?.() ?? [];
     if (before.length > 0) await seam.put(...before);
     const { maxSize = null, partial = false } = more;
-    const params = { request: newRequestId(), after: null, queue: seam.name, jobs: jobs(), maxSize, partial };
+    const params = {
+      request: newRequestId(),
+      after: null,
+      queue: seam.name,
+      jobs: jobs(),
+      maxSize,
+      partial,
+      transaction: null,
+    };
     return (backend) => backend.put(params);
   };
 

@@ -125,7 +125,15 @@ describe.skipIf(!there.available)("stored names", () => {
     const backend = await site.backend();
     const request = newRequestId();
     const put = (queue: string): Promise<unknown> =>
-      backend.put({ request, after: null, queue, jobs: [newJob(queue)], maxSize: null, partial: false });
+      backend.put({
+        request,
+        after: null,
+        queue,
+        jobs: [newJob(queue)],
+        maxSize: null,
+        partial: false,
+        transaction: null,
+      });
     await put("a");
     await put("b");
     expect([(await backend.stats("a")).ready, (await backend.stats("b")).ready]).toEqual([1, 1]);

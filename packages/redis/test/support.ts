@@ -133,6 +133,7 @@ export class Seam {
       jobs,
       maxSize: null,
       partial: false,
+      transaction: null,
     });
   }
 

@@ -55,10 +55,14 @@ function registerSkipped(it: TestFramework["it"], title: string): void {
   register(title, () => Promise.resolve());
 }
 
-/** Why a rule says nothing about this store, or `null` when it applies. Only capabilities and missing faults are reasons. */
-function whyNotApplicable({ needs }: Rule, { capabilities, missingFaults = {} }: Harness): string | null {
+/** Why a rule says nothing about this store, or `null` when it applies. Only capabilities, and what the harness says is missing, are reasons. */
+function whyNotApplicable({ needs }: Rule, harness: Harness): string | null {
+  const { capabilities, missingFaults = {}, missingTransactions } = harness;
   if (needs?.capability !== undefined && !capabilities[needs.capability]) {
     return `capabilities.${needs.capability} is false`;
+  }
+  if (needs?.capability === "transactions" && missingTransactions !== undefined) {
+    return `no transactions: ${missingTransactions}`;
   }
   for (const fault of needs?.faults ?? []) {
     const reason = missingFaults[fault];
@@ -117,6 +121,7 @@ class Context implements RuleContext {
         return backend;
       },
       pass: (ms) => store.pass(ms),
+      ...(store.transaction && { transaction: store.transaction }),
       close: () => store.close(),
     };
   }

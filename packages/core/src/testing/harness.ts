@@ -11,6 +11,8 @@ export interface Harness {
   readonly capabilities: Capabilities;
   /** Faults that this harness cannot cause, each with the reason that the report shows. */
   readonly missingFaults?: Partial<Record<FaultName, string>>;
+  /** Why there are no transactions here, though `capabilities.transactions` is true (a server that has none, say); the report shows it. */
+  readonly missingTransactions?: string;
   /** A store of its own: a new prefix, database or folder. */
   open(): Promise<TestStore>;
 }
@@ -28,6 +30,11 @@ export interface TestStore {
   pass(ms: number): Promise<void>;
   /** Those that `missingFaults` does not name. */
   readonly faults: Faults;
+  /**
+   * Run `work` in a transaction, with a session that puts on this backend can be part of. Commit when it resolves. When it rejects, abort, and
+   * reject with the same error. Needed when `capabilities.transactions` is true, unless `missingTransactions` says why it is not there.
+   */
+  readonly transaction?: (backend: Backend, work: (session: object) => Promise<void>) => Promise<void>;
   /** Remove everything. All backends of the store are closed by the suite before. */
   close(): Promise<void>;
 }

@@ -12,6 +12,7 @@ export { memory, memoryCapabilities, ReferenceBackend } from "./reference/backen
 export { referenceHarness, type ReferenceHarnessOptions } from "./reference/harness.ts";
 export { ReferenceQueue } from "./reference/queue.ts";
 export { ReferenceStore } from "./reference/store.ts";
+export { ReferenceTransaction } from "./reference/transaction.ts";
 export type { Needs, PromiseName, Rule, RuleContext } from "./rule.ts";
 export { rules } from "./rules/index.ts";
 export { skewed } from "./skewed-clock.ts";

@@ -10,7 +10,7 @@ export const promises: Readonly<Record<PromiseName, string>> = {
   P6: "At most one holder while a lease is valid by the store's clock",
   P7: "A ready job is delivered at once while a consumer waits; recovery needs no daemon",
   P8: "Burying is atomic: never in two states, never in none",
-  P9: "`putMany` is all or nothing",
+  P9: "`putMany` is all or nothing; a put in a transaction is there if and only if it commits",
   P10: "Never early; lateness has a stated bound",
   P11: "Payload bytes out equal payload bytes in; a damaged record harms no other job",
   P12: "Limits are checked before sending, with an error that names the limit and the size",

@@ -65,7 +65,8 @@ export class SeamQueue {
 
   /** Put with `maxSize`. */
   putWithin(maxSize: number | null, jobs: readonly NewJob[], partial = false): Promise<readonly PutOutcome[]> {
-    return this.backend.put({ request: newRequestId(), after: null, queue: this.name, jobs, maxSize, partial });
+    const request = newRequestId();
+    return this.backend.put({ request, after: null, queue: this.name, jobs, maxSize, partial, transaction: null });
   }
 
   /** Take up to `limit` jobs. */

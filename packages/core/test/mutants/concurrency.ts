@@ -115,6 +115,7 @@ export const concurrency: readonly Mutant[] = [
               jobs: [{ ...read, ...plain }],
               maxSize: null,
               partial: false,
+              transaction: null,
             });
           }
           return touched;

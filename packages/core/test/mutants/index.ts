@@ -26,6 +26,7 @@ import { batch } from "./batch.ts";
 import { wait } from "./wait.ts";
 import { concurrency } from "./concurrency.ts";
 import { chained } from "./chained.ts";
+import { transactions } from "./transactions.ts";
 import { faults } from "./faults.ts";
 import { restart } from "./restart.ts";
 import { lifecycle } from "./lifecycle.ts";
@@ -58,6 +59,7 @@ export const mutants: readonly Mutant[] = [
   ...wait,
   ...concurrency,
   ...chained,
+  ...transactions,
   ...faults,
   ...restart,
   ...lifecycle,

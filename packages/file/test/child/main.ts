@@ -56,7 +56,15 @@ async function produce(start: number, batch: number): Promise<void> {
       keepResult: null,
       headers: "",
     }));
-    await backend.put({ request: newRequestId(), after: null, queue: "q", jobs, maxSize: null, partial: false });
+    await backend.put({
+      request: newRequestId(),
+      after: null,
+      queue: "q",
+      jobs,
+      maxSize: null,
+      partial: false,
+      transaction: null,
+    });
     say(`put ${ids.join(" ")}`);
   }
 }

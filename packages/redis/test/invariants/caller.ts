@@ -62,7 +62,7 @@ export class Caller {
   }
 
   async put(jobs: readonly NewJob[], maxSize: number | null, partial: boolean): Promise<void> {
-    const outcomes = await this.#call("put", { after: null, jobs, maxSize, partial }, (params) =>
+    const outcomes = await this.#call("put", { after: null, jobs, maxSize, partial, transaction: null }, (params) =>
       this.#backend.put(params),
     );
     for (const { status } of outcomes) if (status !== "full") this.#count(status === "added" ? "put" : status);

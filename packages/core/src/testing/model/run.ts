@@ -107,7 +107,7 @@ export class ModelRun {
     const used = this.#ledger.jobs(again);
     const jobs = specs.map((spec) => this.#ledger.newJob(spec, spec.again === null ? undefined : used.shift()));
     const after = chained && this.#isRepeatable(this.#lastPut) ? this.#lastPut.request : null;
-    const params = { ...this.#base(), after, jobs, maxSize, partial };
+    const params = { ...this.#base(), after, jobs, maxSize, partial, transaction: null };
     this.#lastPut = { at: this.#sides.pace.clock.now(), request: params.request };
     await this.#change("put", params, (backend) => backend.put(params));
   }

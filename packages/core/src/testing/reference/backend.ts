@@ -20,12 +20,14 @@ import { type Clock, sleep, systemClock } from "../../clock.ts";
 import { PqError } from "../../errors.ts";
 import type { DeliveredJob } from "../../job.ts";
 import { REPEAT_WINDOW, ReferenceStore } from "./store.ts";
+import { ReferenceTransaction } from "./transaction.ts";
 
 /** What the in-memory store can do. */
 export const memoryCapabilities: Capabilities = defineCapabilities({
   lateness: 1,
   repeatWindow: REPEAT_WINDOW,
   chainedPuts: true,
+  transactions: true,
 });
 
 /**
@@ -65,6 +67,9 @@ export class ReferenceBackend implements Backend {
 
   async put(params: PutParams): Promise<readonly PutOutcome[]> {
     this.#check();
+    const { transaction } = params;
+    if (transaction instanceof ReferenceTransaction) return transaction.put(params);
+    if (transaction !== null) throw new PqError("INVALID_STATE", "this is no session of the memory store");
     return this.#store.stepOnce(params.queue, params, (queue, now) => queue.put(params, now));
   }
 

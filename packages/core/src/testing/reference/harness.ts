@@ -5,6 +5,7 @@ import { SeamFaults } from "../seam-faults.ts";
 import { memoryCapabilities, ReferenceBackend } from "./backend.ts";
 import type { ReferenceQueue } from "./queue.ts";
 import { ReferenceStore } from "./store.ts";
+import { ReferenceTransaction } from "./transaction.ts";
 
 /** What to put in place of the real thing, to see whether the suite notices. */
 export interface ReferenceHarnessOptions {
@@ -33,6 +34,7 @@ export function referenceHarness({ queue, wrap = same, client = same }: Referenc
         faults,
         connect: () => client(faults.wrap(() => wrap(new ReferenceBackend(store)))),
         pass: (ms) => clock.advance(ms),
+        transaction: (_backend, work) => ReferenceTransaction.run(store, work),
         close: () => Promise.resolve(),
       };
     },

@@ -39,12 +39,17 @@ export class ReferenceQueue {
   put({ jobs, maxSize, partial }: Pick<PutParams, "jobs" | "maxSize" | "partial">, now: number): PutOutcome[] {
     this.catchUp(now);
     const outcomes = this.plan(jobs, maxSize, partial);
-    jobs.forEach((job, index) => {
-      const status = outcomes[index]?.status;
-      if (status === "added") this.add(job, now);
+    outcomes.forEach(({ status }, index) => {
+      if (status === "added") this.add(jobs[index]!, now);
       if (status === "duplicate") this.counters.duplicate++;
     });
     return outcomes;
+  }
+
+  /** What would become of these jobs, were as many of them put as there is room for. */
+  foresee(jobs: readonly NewJob[], maxSize: number | null, now: number): PutOutcome[] {
+    this.catchUp(now);
+    return this.plan(jobs, maxSize, true);
   }
 
   take({ request, limit, lease }: Pick<TakeParams, "request" | "limit" | "lease">, now: number): DeliveredJob[] {
@@ -188,13 +193,14 @@ export class ReferenceQueue {
 
   /** Decide about each job of a put, changing nothing. */
   protected plan(jobs: readonly NewJob[], maxSize: number | null, partial: boolean): PutOutcome[] {
+    const ids = new Set(this.jobs.keys());
     const keys = this.heldKeys();
     let room = (maxSize ?? Infinity) - this.size();
     const outcomes = jobs.map((job): PutOutcome => {
-      const holder = this.jobs.has(job.id) ? job.id : job.key === null ? undefined : keys.get(job.key);
+      const holder = ids.has(job.id) ? job.id : job.key === null ? undefined : keys.get(job.key);
       if (holder !== undefined) return { status: "duplicate", id: holder };
-      if (room <= 0) return { status: "full" };
-      room--;
+      if (room-- <= 0) return { status: "full" };
+      ids.add(job.id);
       if (job.key !== null) keys.set(job.key, job.id);
       return { status: "added" };
     });

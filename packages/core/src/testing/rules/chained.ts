@@ -14,7 +14,16 @@ const needs = { capability: "chainedPuts" } as const;
 
 /** A put that can be made twice. */
 function putOf(jobs: readonly NewJob[], after: RequestId | null, fields: Partial<PutParams> = {}): PutParams {
-  return { request: newRequestId(), after, queue: "q", jobs, maxSize: null, partial: false, ...fields };
+  return {
+    request: newRequestId(),
+    after,
+    queue: "q",
+    jobs,
+    maxSize: null,
+    partial: false,
+    transaction: null,
+    ...fields,
+  };
 }
 
 /** The put must be refused as not applied. */

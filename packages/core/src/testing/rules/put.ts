@@ -10,7 +10,7 @@ import { assertSameTime } from "../timing.ts";
 
 /** A call that can be made twice. */
 function call(...jobs: readonly NewJob[]): PutParams {
-  return { request: newRequestId(), after: null, queue: "q", jobs, maxSize: null, partial: false };
+  return { request: newRequestId(), after: null, queue: "q", jobs, maxSize: null, partial: false, transaction: null };
 }
 
 export const put: readonly Rule[] = [

@@ -128,6 +128,7 @@ export const restart: readonly Rule[] = [
         jobs: [job("job")],
         maxSize: null,
         partial: false,
+        transaction: null,
       };
       await q.backend.put(put);
       const settle = { request: newRequestId(), queue: q.name, items: [ack(await q.takeOne("job"))] };

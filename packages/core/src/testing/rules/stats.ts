@@ -137,6 +137,7 @@ export const stats: readonly Rule[] = [
         jobs: [job("1"), job("2")],
         maxSize: null,
         partial: false,
+        transaction: null,
       };
       await q.backend.put(put);
       assert.deepEqual(await counted(q, () => q.backend.put(put)), {}, "a repeated put was counted again");
