@@ -6,8 +6,8 @@ import type { CollectionOptions, MongoClientOptions } from "mongodb";
 /**
  * Defaults for a client of our own, from the time that one call of the seam may take, in ms.
  *
- * Choosing a server and getting a connection take a quarter of it each at the most, so that a call that could not be sent ends as such,
- * and not by its own deadline, which leaves open what was sent. A connection that says nothing is given up when its call is.
+ * Choosing a server takes a quarter of it at the most and getting a connection three quarters, so that a call that could not be sent ends as
+ * such, and not by its own deadline, which leaves open what was sent. A connection that says nothing is given up when its call is.
  */
 export function defaultsFor(commandTimeout: number): MongoClientOptions {
   return {
@@ -15,7 +15,7 @@ export function defaultsFor(commandTimeout: number): MongoClientOptions {
     // Also the time to find all servers of a deployment at first, which takes what it takes.
     serverSelectionTimeoutMS: between(1000, commandTimeout / 4, 2000),
     connectTimeoutMS: between(1000, commandTimeout / 2, 10_000),
-    waitQueueTimeoutMS: between(50, commandTimeout / 4, 10_000),
+    waitQueueTimeoutMS: between(50, 0.75 * commandTimeout, 10_000),
     socketTimeoutMS: commandTimeout,
     // A server that has gone silent is noticed after the two of heartbeat and connectTimeoutMS, and its connections are left.
     heartbeatFrequencyMS: between(250, commandTimeout / 2, 1000),

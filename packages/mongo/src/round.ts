@@ -78,17 +78,18 @@ export class Round {
     ]);
     if (!won) return { takes, changes, lost: true };
     const armed = await this.#settleDown(changed);
-    if (armed || (changes.length > 0 && changed.some(({ jobs }) => jobs.some(isDeliverable))))
-      this.#parts.queue.freed();
+    if (armed || (changes.length > 0 && changed.some(hasDeliverable))) this.#parts.queue.freed();
     changes.forEach(({ work, resolve }, index) => resolve(this.#answer(work, outcomes[index]!)));
     const answers = await this.#answers(deliveries, contents);
     // Worth another look: a job has just got its turn, or there were more pages than were read.
     const again = !paused && (armed || offer?.more === true);
-    const empty = takes.filter((_, index) => answers[index]!.length === 0 && again);
-    takes.forEach((take, index) => {
-      if (!empty.includes(take)) take.resolve(answers[index]!);
+    const left = takes.filter((take, index) => {
+      const answer = answers[index]!;
+      if (answer.length === 0 && again) return true;
+      take.resolve(answer);
+      return false;
     });
-    return { takes: empty, changes: [], lost: false };
+    return { takes: left, changes: [], lost: false };
   }
 
   #pages(): Page[] {
@@ -290,6 +291,10 @@ export class Round {
     }
     await queue.pages.write(this.#call, [...new Set(damaged.map(({ page }) => page))]);
   }
+}
+
+function hasDeliverable({ jobs }: Page): boolean {
+  return jobs.some(isDeliverable);
 }
 
 function noStamp(): never {

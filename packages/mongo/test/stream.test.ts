@@ -4,9 +4,9 @@
  */
 import { type BackendEvent, sleep, systemClock } from "@pq/core/backend";
 import { eventually, ManualClock } from "@pq/core/testing";
-import { available, startMongo } from "@pq/services";
+import { available, type MongoServer, startMongo } from "@pq/services";
 import { Binary, type Document, Long, MongoClient } from "mongodb";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { Connection } from "../src/connection.ts";
 import { resolveOptions } from "../src/options.ts";
 import { pageId } from "../src/schema.ts";
@@ -182,9 +182,15 @@ describe("the change stream", () => {
 });
 
 describe.skipIf(!there.available)("on a stand-in, which has no change streams", () => {
+  let server: MongoServer;
+
+  beforeAll(async () => {
+    server = await startMongo({ using: "stand-in", storage: "memory" });
+  });
+
+  afterAll(() => server.close());
+
   test("what is asked for is what changes the first job of a page, or its next moment", async () => {
-    const server = await startMongo({ using: "stand-in", storage: "memory" });
-    onTestFinished(() => server.close());
     const next = new Binary(Buffer.from("place"));
     const wake = new Date(2_000_000_000_000);
     const insert = (fullDocument: Document) => ({ operationType: "insert", fullDocument });
@@ -216,8 +222,6 @@ describe.skipIf(!there.available)("on a stand-in, which has no change streams", 
   });
 
   test("it fails without a rejection that nobody hears", async () => {
-    const server = await startMongo({ using: "stand-in", storage: "memory" });
-    onTestFinished(() => server.close());
     const escaped: unknown[] = [];
     const hear = (reason: unknown): void => void escaped.push(reason);
     process.on("unhandledRejection", hear);

@@ -67,12 +67,12 @@ describe.skipIf(!there.available)("waiting", () => {
     return Promise.all(Array.from({ length: count }, () => open()));
   }
 
-  /** Resolves once this process has looked for nothing, and waits. */
+  /** Resolves once this process has looked for nothing: it has begun to look again. */
   async function waits(process: Process, timeout = 60_000): Promise<{ readonly ended: Promise<void> }> {
+    const looks = process.looks;
     const ended = process.waiting.wait({ queue: "q", timeout, signal: over.signal });
     ended.catch(() => undefined);
-    await eventually(() => expect(process.looks).toBeGreaterThan(0));
-    await sleep(systemClock, 20);
+    await eventually(() => expect(process.looks).toBeGreaterThan(looks + 1));
     return { ended };
   }
 
