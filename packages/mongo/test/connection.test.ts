@@ -1,5 +1,5 @@
 import { Binary, type CommandStartedEvent, MongoClient } from "mongodb";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { isPqError } from "@pq/core/backend";
 import { eventually, FaultProxy } from "@pq/core/testing";
 import { available, type MongoServer, startMongo } from "@pq/services";
@@ -9,6 +9,9 @@ import { isDuplicateKey } from "../src/errors.ts";
 import { type MongoOptions, resolveOptions } from "../src/options.ts";
 import { FakeMongod, standalone } from "./fake-mongod.ts";
 import { code, everything, group, otherDriver, ownDatabase, rejection } from "./support.ts";
+
+// Several deadlines in a row, on a busy machine.
+vi.setConfig({ testTimeout: 30_000 });
 
 const there = await available("mongo");
 
@@ -207,7 +210,7 @@ describe.each([
     await insert(mongo.call(), "a");
     await server.restart();
     await eventually(async () => expect(await find(mongo.call(), "a")).not.toBeNull(), { patience: 15_000 });
-  }, 30_000);
+  });
 
   test("a loss and a return are told, the first connection is not", async () => {
     const states: boolean[] = [];
@@ -321,14 +324,14 @@ describe("opening", () => {
     );
     expect(performance.now() - began).toBeLessThan(15_000);
     expect(everything(error)).not.toContain("hush");
-  }, 30_000);
+  });
 
   test("ends also when something listens that never answers", async () => {
     const silent = await FakeMongod.listen(() => "silence");
     const mongo = new Connection(resolveOptions({ url: silent.url, commandTimeout: DEADLINE }));
     expect(await code(mongo.open())).toBe("UNAVAILABLE");
     await silent.close();
-  }, 30_000);
+  });
 
   test("waits for a server that comes up late", async () => {
     const late = await FakeMongod.listen(() => undefined);
