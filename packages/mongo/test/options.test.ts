@@ -17,7 +17,7 @@ test("without options: the default server, names and times", () => {
       options: {
         appName: "pq",
         serverSelectionTimeoutMS: 1250,
-        waitQueueTimeoutMS: 1250,
+        waitQueueTimeoutMS: 3750,
         connectTimeoutMS: 2500,
         socketTimeoutMS: 5000,
         heartbeatFrequencyMS: 1000,
