@@ -2,10 +2,11 @@ import { type ControlResult, type NewJob, newRequestId, type RequestId } from "@
 import { newJob } from "@pq/core/testing";
 import { available } from "@pq/services";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Call } from "../src/call.ts";
 import { kick, truncate } from "../src/control.ts";
 import { readState } from "../src/read.ts";
 import { readStats } from "../src/stats.ts";
-import { breakingOff, type PageQueue, PageStore } from "./page-store.ts";
+import { breakingOff, interrupting, type PageQueue, PageStore } from "./page-store.ts";
 
 const there = await available("mongo", "stand-in");
 
@@ -154,6 +155,31 @@ describe.skipIf(!there.available)("operators' calls for a whole queue", { timeou
       );
     },
   );
+
+  test.each([
+    ["kick", kick, { ready: 5, buried: 1, counters: { kick: 5 } }],
+    ["truncate", truncate, { ready: 0, buried: 0, counters: { delete: 6 } }],
+  ] as const)("a %s does its work once, though it is repeated before any command", async (type, run, expected) => {
+    let request = newRequestId();
+    const counts: number[] = [];
+    const make = async (queue: PageQueue, call: Call): Promise<void> => {
+      const params = { request, queue: queue.name, type, limit: 5 } as never;
+      counts.push((await run(call, queue.parts, params)).count);
+    };
+    await interrupting(
+      () => {
+        request = newRequestId();
+        return buried(...ORDER);
+      },
+      make,
+      (queue) => make(queue, queue.call()),
+      async (queue) => {
+        expect(new Set(counts)).toEqual(new Set([type === "kick" ? 5 : 6]));
+        expect(await stats(queue)).toMatchObject(expected);
+        expect(await names(queue, "ready")).toEqual(type === "kick" ? ORDER.slice(0, 5) : []);
+      },
+    );
+  });
 
   test.each([
     ["kick", () => kicking(40), { ready: 40, buried: 10 }],

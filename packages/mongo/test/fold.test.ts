@@ -4,7 +4,7 @@ import { available } from "@pq/services";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fold } from "../src/fold.ts";
 import { readStats } from "../src/stats.ts";
-import { breakingOff, type PageQueue, PageStore } from "./page-store.ts";
+import { breakingOff, interrupting, type PageQueue, PageStore } from "./page-store.ts";
 
 const there = await available("mongo", "stand-in");
 
@@ -74,6 +74,37 @@ describe.skipIf(!there.available)("folding", { timeout: 60_000 }, () => {
       },
     );
     expect(commands).toBe(8);
+  });
+
+  test("another may fold before any command", async () => {
+    await interrupting(
+      someOver,
+      (queue, call) => fold(call, queue.parts),
+      (queue) => fold(queue.call(), queue.parts),
+      async (queue) => {
+        expect((await queue.all.heads.findOne())?.total).toMatchObject({ put: 4, take: 4, ack: 4 });
+        expect(await stored(queue)).toEqual([1, 1, 0]);
+      },
+    );
+  });
+
+  test("whoever sums up counts each page once, though others fold before any command", async () => {
+    const found: unknown[] = [];
+    await interrupting(
+      async () => {
+        const queue = await someOver();
+        // Nothing is due for those who sum up.
+        await queue.all.pages.updateMany({}, { $set: { wake: new Date(Date.now() + 60_000) } });
+        return queue;
+      },
+      async (queue, call) => found.push((await readStats(call, queue.parts)).counters),
+      async (queue) => {
+        const over = await queue.all.pages.find({ closed: { $exists: true } }).toArray();
+        await queue.age(...over.map(({ _id }) => _id));
+        await fold(queue.call(), queue.parts);
+      },
+      async () => expect(found.at(-1)).toMatchObject(expected),
+    );
   });
 
   test("while pages are deleted, whoever sums up leaves out those that the head counts", async () => {

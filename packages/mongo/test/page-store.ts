@@ -170,6 +170,32 @@ export class PageQueue {
   }
 }
 
+/** Run this again and again, each time on a new queue, with something that happens before one command after the other. */
+export async function interrupting(
+  prepare: () => Promise<PageQueue>,
+  run: (queue: PageQueue, call: Call) => Promise<unknown>,
+  meanwhile: (queue: PageQueue) => Promise<unknown>,
+  check: (queue: PageQueue) => Promise<void>,
+): Promise<void> {
+  for (let number = 0, reached = true; reached; number++) {
+    reached = false;
+    const queue = await prepare();
+    const call = queue.call();
+    let left = number;
+    const before = async (): Promise<void> => {
+      if (left-- !== 0) return;
+      reached = true;
+      await meanwhile(queue);
+    };
+    const interrupted: Pick<Call, "read" | "write"> = {
+      read: (command) => before().then(() => call.read(command)),
+      write: (command) => before().then(() => call.write(command)),
+    };
+    await run(queue, interrupted as Call);
+    await check(queue);
+  }
+}
+
 /** Run this again and again, each time on a new queue, broken off after one command more, until it comes to its end. */
 export async function breakingOff<Queue>(
   prepare: () => Promise<Queue>,
