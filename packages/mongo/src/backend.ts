@@ -34,6 +34,7 @@ import { readIds, readState } from "./read.ts";
 import { Rounds } from "./rounds.ts";
 import { ServerTime } from "./server-time.ts";
 import { queueNames, readStats } from "./stats.ts";
+import { PageStream } from "./stream.ts";
 import { Waiting } from "./waiting.ts";
 
 /** A queue as this backend knows it. */
@@ -49,12 +50,16 @@ export class MongoBackend implements Backend {
   readonly #connection: Connection;
   readonly #time = new ServerTime();
   readonly #queues = new Map<string, Known>();
+  readonly #silence: number;
+  /** Where the server has them. */
+  #stream: PageStream | undefined;
   #opening: Promise<Guarantees> | undefined;
   #closed = false;
   #report: OpenParams["report"] = () => undefined;
 
   constructor(options: ResolvedOptions) {
     this.#connection = new Connection(options);
+    this.#silence = Math.ceil(options.commandTimeout / 2);
     this.#connection.onState((up, message) => this.#report({ type: up ? "reconnected" : "disconnected", message }));
   }
 
@@ -75,6 +80,8 @@ export class MongoBackend implements Backend {
     const opening = this.#opening;
     this.#opening = undefined;
     await opening?.catch(() => undefined);
+    this.#stream?.close();
+    this.#stream = undefined;
     await this.#connection.close();
   }
 
@@ -139,7 +146,13 @@ export class MongoBackend implements Backend {
     const { guarantees, server } = await readGuarantees(this.#connection);
     this.#time.saw(server.now);
     await prepare(this.#connection.call());
+    if (server.changeStreams) this.#stream = this.#newStream();
     return guarantees;
+  }
+
+  #newStream(): PageStream {
+    const report: OpenParams["report"] = (event) => this.#report(event);
+    return new PageStream({ connection: this.#connection, report, silence: this.#silence });
   }
 
   #known(queue: string): Known {
@@ -158,7 +171,7 @@ export class MongoBackend implements Backend {
       freed: () => this.#queues.get(queue)?.waiting.signal(),
     };
     const rounds = new Rounds(parts, () => this.#connection.call());
-    return { ...parts, rounds, waiting: new Waiting(parts, this.#connection) };
+    return { ...parts, rounds, waiting: new Waiting(parts, this.#connection, this.#stream) };
   }
 
   #check(): void {

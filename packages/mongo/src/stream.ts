@@ -85,12 +85,12 @@ export class PageStream {
     if (this.#listeners.size === 1) this.#start();
   }
 
-  /** Nobody is told anything any more. Idempotent. */
-  async close(): Promise<void> {
+  /** Nobody is told anything any more. The server hears of it soon, if it can be reached. Idempotent. */
+  close(): void {
     this.#closed = true;
     this.#up = false;
     this.#listeners.clear();
-    await this.#stream?.close().catch(() => undefined);
+    this.#stream?.close().catch(() => undefined);
   }
 
   #start(): void {

@@ -157,8 +157,8 @@ describe("the change stream", () => {
     const { events, news, stream, clock } = follow(connection);
     await answer(batch("aggregate", []));
     await eventually(() => expect(sent("getMore")).toHaveLength(1));
-    await stream.close();
-    await stream.close();
+    stream.close();
+    stream.close();
     await eventually(() => expect(sent("killCursors")).toHaveLength(1));
     await answer(batch("getMore", [change("q", { ready: true })]));
     await clock.advance(60_000);
@@ -169,12 +169,12 @@ describe("the change stream", () => {
   test("closing before the first answer, and before it is tried again", async () => {
     const first = follow(connection);
     await eventually(() => expect(sent("aggregate")).toHaveLength(1));
-    await first.stream.close();
+    first.stream.close();
     await answer(batch("aggregate", []));
     const second = follow(connection);
     await answer({ ok: 0, code: 13, errmsg: "not authorized" });
     await eventually(() => expect(second.events).toHaveLength(1));
-    await second.stream.close();
+    second.stream.close();
     await second.clock.advance(30_000);
     expect(sent("aggregate")).toHaveLength(2);
     expect([first.news, first.events, first.stream.up]).toEqual([[], [], false]);
@@ -230,7 +230,7 @@ describe.skipIf(!there.available)("on a stand-in, which has no change streams", 
     await eventually(() => expect(events).toHaveLength(1));
     await clock.advance(30_000);
     await sleep(systemClock, 100);
-    await stream.close();
+    stream.close();
     expect([events.length, stream.up, escaped]).toEqual([1, false, []]);
   });
 });
