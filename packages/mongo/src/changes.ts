@@ -10,7 +10,7 @@ import type {
 } from "@pq/core/backend";
 import type { Outcome } from "./page/codec.ts";
 import type { PageJob } from "./page/job.ts";
-import { drawsStamp, holder, type Means, remember, remove, revive, settle, touch } from "./page/life.ts";
+import { confirm, drawsStamp, holder, type Means, remember, remove, revive, settle, touch } from "./page/life.ts";
 import { findJob, type Page } from "./page/page.ts";
 
 /** Such a call. It may be decided several times, on pages read anew: what it did to a page, the page remembers. */
@@ -109,7 +109,9 @@ export function applyOnce(
   const id = change.ids[index]!;
   for (const page of pages) {
     const before = page.calls.get(change.request)?.outcomes.get(findJob(page, id)!.index);
-    if (before !== undefined) return before;
+    if (before === undefined) continue;
+    confirm(page);
+    return before;
   }
   const page = pages.find((each) => findJob(each, id)!.state !== "gone");
   if (page === undefined) return undefined;

@@ -10,7 +10,7 @@ import { delivered } from "./job-views.ts";
 import { idName } from "./names.ts";
 import { Offer } from "./offer.ts";
 import type { Outcome } from "./page/codec.ts";
-import { catchUp, deliver, type Means, setAside } from "./page/life.ts";
+import { catchUp, confirm, deliver, type Means, setAside } from "./page/life.ts";
 import { findJob, isDeliverable, LAST_TIME, type Page } from "./page/page.ts";
 import type { PageCache } from "./page-cache.ts";
 import type { Glimpse, Seen } from "./pages.ts";
@@ -247,7 +247,10 @@ export class Round {
     for (const page of this.#pages()) {
       for (const job of page.jobs) if (job.takenBy !== null) before.get(job.takenBy)?.push({ page, job });
     }
-    for (const jobs of before.values()) jobs.sort((a, b) => a.job.turn - b.job.turn);
+    for (const jobs of before.values()) {
+      jobs.sort((a, b) => a.job.turn - b.job.turn);
+      for (const { page } of jobs) confirm(page);
+    }
     return before;
   }
 

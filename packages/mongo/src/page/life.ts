@@ -151,6 +151,14 @@ export function arm(page: Page, job: PageJob, armed: boolean): void {
   page.changed = true;
 }
 
+/**
+ * What is answered from what a page remembers must be as safe as it was to be at first, and what was read may still be on one machine
+ * alone: so the page is written once more.
+ */
+export function confirm(page: Page): void {
+  page.changed = true;
+}
+
 /** Keep what a call did to a job, and forget what is long ago. */
 export function remember(
   page: Page,
