@@ -63,7 +63,7 @@ export interface PageDocument {
   damaged?: boolean;
   /** Of a put with `maxSize` that was not admitted yet: nobody sees it. */
   pending?: boolean;
-  /** Waiters that were told of its jobs: `waiting.ts`. */
+  /** Waiters that were told of its jobs: `claim.ts`. */
   called?: { v: number; k: number; until: Date };
 }
 
