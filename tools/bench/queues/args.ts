@@ -7,7 +7,8 @@ import type { Suite } from "./suite.ts";
 /** The words of the command line, understood. */
 export interface Args extends MeasureOptions {
   readonly rows: readonly Row[];
-  readonly classes: readonly DurabilityClass[];
+  /** Default: all that are to be had. */
+  readonly classes: readonly DurabilityClass[] | undefined;
 }
 
 /** Throws a `TypeError` or `RangeError` that says what is wrong with them. */
@@ -24,13 +25,13 @@ export function parse({ rows, sides, classes }: Suite, words: readonly string[])
     },
   });
   const runs = Number(values.runs ?? (values.quick ? 2 : 5));
-  const offered = Object.keys(classes) as DurabilityClass[];
+  const known = Object.keys(classes) as DurabilityClass[];
   if (!Number.isInteger(runs) || runs < 1) throw new RangeError(`--runs ${values.runs}: a number of rounds from 1`);
   return {
     rows: values.rows === undefined ? rows : values.rows.split(",").flatMap((name) => rowsNamed(rows, name)),
     modules: sides,
     sides: values.sides?.split(",").map((name) => oneOf(Object.keys(sides), name)),
-    classes: values.class?.split(",").map((name) => oneOf(offered, name)) ?? offered,
+    classes: values.class?.split(",").map((name) => oneOf(known, name)),
     runs,
     quick: values.quick,
     profiles: values.profiles,

@@ -1,6 +1,13 @@
 /** All delivered, none twice, none lost: or the run is void. */
 import type { Payload, PayloadMaker } from "./payload.ts";
 
+/** What an audit has counted. */
+export interface Counts {
+  /** How often each job came, by its number. */
+  readonly times: Uint8Array;
+  readonly foreign: number;
+}
+
 /** Counts how often each job of a run was delivered to its end. Cheap enough to stand in a handler. */
 export class Audit {
   readonly #maker: PayloadMaker;
@@ -21,6 +28,17 @@ export class Audit {
     }
     this.#seen[index]!++;
     return index;
+  }
+
+  /** For `add` in another process. */
+  get counts(): Counts {
+    return { times: this.#seen, foreign: this.#foreign };
+  }
+
+  /** Add what another audit of the same jobs has counted. */
+  add({ times, foreign }: Counts): void {
+    for (const [index, more] of times.entries()) this.#seen[index]! += more;
+    this.#foreign += foreign;
   }
 
   /** What is wrong, in words; empty when nothing is. `expected`: jobs 0 .. expected - 1 should have been done. */

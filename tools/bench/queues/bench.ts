@@ -21,7 +21,7 @@ export async function queueBench(suite: Suite, words: readonly string[]): Promis
   const args = parse(suite, words);
   installPeers();
   const fresh: RowResult[] = [];
-  for (const durability of args.classes) {
+  for (const durability of args.classes ?? (await suite.offered())) {
     const wanted = args.rows.filter(({ classes }) => classes.includes(durability));
     if (wanted.length === 0) continue;
     for (const row of wanted) {

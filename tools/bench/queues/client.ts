@@ -15,12 +15,14 @@ import { drain } from "./workloads/drain.ts";
 import { idle } from "./workloads/idle.ts";
 import { latency } from "./workloads/latency.ts";
 import { put } from "./workloads/put.ts";
+import { team } from "./workloads/team.ts";
 import { putMany } from "./workloads/put-many.ts";
 
 const workloads: Readonly<Record<WorkloadName, Workload>> = {
   put,
   "put-many": putMany,
   drain,
+  team,
   cycle,
   latency,
   delayed,
@@ -68,7 +70,7 @@ async function go(): Promise<Timed> {
   const loopP99 = Math.max(0, loop.percentile(99) / 1e6 - LOOP_RESOLUTION);
   return {
     ms,
-    figures: { ...workload.figures(ms), clientCpuUs: user + system, loopP99, clientRss: process.memoryUsage.rss() },
+    figures: { clientCpuUs: user + system, loopP99, clientRss: process.memoryUsage.rss(), ...workload.figures(ms) },
   };
 }
 

@@ -137,7 +137,7 @@ async function oneRun({ remote, jobs }: Entrant, row: Row, server: Server, optio
   await server.empty();
   const run = randomBytes(4).toString("hex");
   const shape = options.quick ? quickShape(row) : row.shape;
-  await remote.prepare({ shape, jobs, run, host: server.host, port: server.port, tuned: row.tuned });
+  await remote.prepare({ shape, jobs, module: options.modules[remote.name]!, run, url: server.url, tuned: row.tuned });
   await server.begin();
   const { ms, figures } = await remote.go();
   const cost = await server.end();

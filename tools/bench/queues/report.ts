@@ -29,16 +29,19 @@ function inOrder(suite: Suite, rows: readonly RowResult[]): RowResult[] {
   return rows.toSorted((a, b) => place(a) - place(b));
 }
 
-function head({ name, serverNote }: Suite, { quick }: Results, rows: readonly RowResult[]): string {
+function head(suite: Suite, { quick }: Results, rows: readonly RowResult[]): string {
   const distinct = (values: readonly string[]): string => [...new Set(values)].join("; ");
   const machines = rows.map(
     ({ machine: { cpu, cores, memoryGiB, system, disk } }) => `${cores} x ${cpu}, ${memoryGiB} GiB, ${system}, ${disk}`,
   );
   const sides = rows.flatMap((row) => row.sides).filter(({ setup }) => setup !== "");
   const dates = rows.map(({ at }) => at.slice(0, 10));
+  const { name, serverNote } = suite;
+  const preface = suite.preface(rows);
   return [
     `# @pq/${name} beside others`,
     "",
+    ...(preface.length === 0 ? [] : [...preface, ""]),
     `Generated from \`${name}.json\` by \`pnpm bench ${name}\`; do not edit. ${quick ? "**A quick run: its figures mean little.** " : ""}Absolute figures are those of this machine and of no other.`,
     "",
     `- machine: ${distinct(machines)}; load average when a row began: ${loads(rows)}`,
@@ -99,6 +102,7 @@ function tableOf({ classes }: Suite, durability: DurabilityClass, rows: readonly
   const columns = [
     "row",
     "side",
+    "jobs a run",
     "measured",
     "our lead",
     "control",
@@ -118,14 +122,15 @@ function sideCells(result: RowResult, side: SideResult, measure: Measure): strin
   if (!isSound(side)) {
     const why =
       problemsOf(side).length > 0 ? `void: ${problemsOf(side).join("; ")}` : `absent: ${side.absent ?? "no run"}`;
-    return [name, side.title, why, "", "", "", "", "", ""];
+    return [name, side.title, "", why, "", "", "", "", "", ""];
   }
   const ratios = side.side === "pq" ? [] : leads(result, side.side, measure);
   const controls = spread(control(side, measure));
   return [
     name,
     side.title,
-    `${shown(runsOf(side, measure.figure), measure.digits)} ${measure.title}`,
+    number(median(runsOf(side, "jobs")), 0),
+    `${shown(runsOf(side, measure.figure), measure.digits)} ${measure.title}${stopped(side)}`,
     ratios.length === 0 ? "" : showSpread(spread(ratios)),
     `${Math.abs(controls.median - 1) > STEADY ? "! " : ""}${showSpread(controls)}`,
     number(perJob(side, "serverCommands"), 2),
@@ -135,13 +140,22 @@ function sideCells(result: RowResult, side: SideResult, measure: Measure): strin
   ];
 }
 
+function stopped(side: SideResult): string {
+  const [limit] = runsOf(side, "stopped");
+  return limit === undefined ? "" : `, stopped after ${limit} s`;
+}
+
 /** Where the server's time goes on our side, by the last run: for those who work on it. */
 function commandTable({ name }: Suite, { row, sides }: RowResult): string {
   const run = sides.find(({ side }) => side === "pq")?.rounds.at(-1)?.[1];
   const jobs = run?.figures["jobs"] ?? 0;
   if (run === undefined || jobs === 0) return "";
-  const costs = Object.entries(run.commands).toSorted(([, a], [, b]) => b.us - a.us);
-  const cells = costs.map(([command, { calls, us }]) => [command, number(calls / jobs, 4), number(us / jobs, 3)]);
+  const costs = Object.entries(run.commands).toSorted(([, a], [, b]) => (b.us ?? b.calls) - (a.us ?? a.calls));
+  const cells = costs.map(([command, { calls, us }]) => [
+    command,
+    number(calls / jobs, 4),
+    number((us ?? Number.NaN) / jobs, 3),
+  ]);
   return table(`${row.id}, @pq/${name}: commands`, ["command", "calls/job", "µs/job"], cells);
 }
 

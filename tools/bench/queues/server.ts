@@ -4,7 +4,8 @@ import type { Figures } from "./spec.ts";
 /** What the calls of one command cost. */
 export interface CommandCost {
   readonly calls: number;
-  readonly us: number;
+  /** Their time on the server, where it tells. */
+  readonly us?: number;
 }
 
 /** What a run cost the server. */
@@ -18,8 +19,7 @@ export interface ServerCost {
 export interface Server {
   /** For the report: `Redis 7.0.15`. */
   readonly title: string;
-  readonly host: string;
-  readonly port: number;
+  readonly url: string;
   /** Remove everything. */
   empty(): Promise<void>;
   /** A run begins. */

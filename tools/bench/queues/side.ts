@@ -8,8 +8,8 @@ import type { Payload } from "./payload.ts";
 
 /** Where, and how. */
 export interface Target {
-  readonly host: string;
-  readonly port: number;
+  /** The address of the server, as its clients have it. */
+  readonly url: string;
   readonly queue: string;
   /** The fastest documented settings of equal promises; otherwise what the library does when nothing is said. */
   readonly tuned: boolean;
@@ -66,6 +66,8 @@ export interface Side {
   readonly missing: Partial<Record<Feature, string>>;
   producer(target: Target): Promise<Producer>;
   worker(target: Target, options: WorkOptions): Promise<Work>;
+  /** All payloads that the queue holds, where taking them out to see them would take too long. */
+  stored?(target: Target): AsyncIterable<Payload>;
   /** Many workers in one process, the way the library would have it. Default: `worker`, so many times. */
   crowd?(target: Target, options: WorkOptions, workers: number): Promise<Work>;
 }

@@ -8,7 +8,7 @@ export type SideName = string;
 export type DurabilityClass = "D0" | "D2";
 
 /** The names of the workloads, one file in `workloads/` for each. */
-export type WorkloadName = "put" | "put-many" | "drain" | "cycle" | "latency" | "delayed" | "idle";
+export type WorkloadName = "put" | "put-many" | "drain" | "team" | "cycle" | "latency" | "delayed" | "idle";
 
 /** The shape of a workload; a row says what it needs. */
 export interface Shape {
@@ -29,20 +29,27 @@ export interface Shape {
   readonly backlog?: number;
   /** Puts per second, whatever the answers do. */
   readonly rate?: number;
-  /** Workers in the process that have nothing to do. */
+  /** The queue is filled by single puts, 100 in flight, and not by calls for many. */
+  readonly singly?: boolean;
+  /** How many workers, where there are several. Default 1. */
   readonly workers?: number;
+  /** Processes that share the workers evenly. Default 1. */
+  readonly processes?: number;
   /** How long, where time and not the number of jobs is given. */
   readonly seconds?: number;
+  /** After so many seconds the filling is given up, and the clock is stopped. Default: none. */
+  readonly limit?: number;
 }
 
 /** One run of one side. */
 export interface RunSpec {
   readonly shape: Shape;
   readonly jobs: number;
+  /** The address of the side's module. */
+  readonly module: string;
   /** 8 ASCII characters; also the name of the queue. */
   readonly run: string;
-  readonly host: string;
-  readonly port: number;
+  readonly url: string;
   readonly tuned: boolean;
 }
 

@@ -15,10 +15,14 @@ export interface Suite {
   readonly classes: Readonly<Record<DurabilityClass, string>>;
   /** The address of each side's module, which exports `side(): Promise<Side>`. The clients import it. */
   readonly sides: Readonly<Record<SideName, string>>;
+  /** What the report begins with: what figures of these servers say, and what they do not. */
+  preface(results: readonly RowResult[]): readonly string[];
   /** What the report says of the server besides its version. */
   readonly serverNote: string;
   /** What is to be read with the figures, one line each. */
   readonly notes: readonly string[];
+  /** The durability classes of the servers that are to be had here. */
+  offered(): Promise<readonly DurabilityClass[]>;
   /** Starts an empty server. */
   start(durability: DurabilityClass): Promise<Server>;
   /** Every goal with its verdict. */

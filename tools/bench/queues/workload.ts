@@ -1,8 +1,9 @@
 /** What workloads have in common. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { Audit } from "./audit.ts";
 import { PayloadMaker } from "./payload.ts";
 import type { Producer, Side, Target, Task, Work, WorkOptions } from "./side.ts";
-import type { Figures, RunSpec } from "./spec.ts";
+import type { Figures, RunSpec, Shape } from "./spec.ts";
 
 /** A run that is ready for the clock. */
 export interface Prepared {
@@ -44,26 +45,27 @@ export class Jobs {
 }
 
 /** Where this run's queue is. */
-export function targetOf({ host, port, run, tuned, shape }: RunSpec): Target {
+export function targetOf({ url, run, tuned, shape }: RunSpec): Target {
   const attempts = shape.failEvery === undefined ? 1 : 3;
-  return { host, port, queue: run, tuned, attempts, delays: shape.workload === "delayed" };
+  return { url, queue: run, tuned, attempts, delays: shape.workload === "delayed" };
 }
 
-/** `work` for each number in `from .. to - 1`, so many at a time: a closed loop. */
+/** `work` for each number in `from .. to - 1`, so many at a time: a closed loop. Begins none after `end`, a time of `performance.now`. */
 export async function inLanes(
   range: readonly [number, number],
   lanes: number,
   work: (index: number) => Promise<unknown>,
+  end: number = Infinity,
 ): Promise<void> {
   let next = range[0];
   const lane = async (): Promise<void> => {
-    while (next < range[1]) await work(next++);
+    while (next < range[1] && performance.now() < end) await work(next++);
   };
   await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 /** Put the jobs `from` .. `to - 1` by calls for many, one after the other. */
-export async function fill(
+export async function putInBatches(
   producer: Producer,
   jobs: Jobs,
   range: readonly [number, number],
@@ -74,9 +76,21 @@ export async function fill(
   }
 }
 
+/** Put the first `count` jobs outside the clock, the way the row wants it. Throws when its limit is over before. */
+export async function fill(producer: Producer, jobs: Jobs, count: number, { shape }: RunSpec): Promise<void> {
+  const { singly = false, limit = Infinity } = shape;
+  const end = performance.now() + limit * 1000;
+  const step = singly ? 1 : fillBatch(shape);
+  const put = async (from: number): Promise<unknown> => {
+    if (performance.now() > end) throw new Error(`after ${limit} s ${from} of ${count} jobs were in the queue`);
+    return singly ? producer.put(jobs.task(from)) : producer.putMany(jobs.tasks(from, Math.min(from + step, count)));
+  };
+  await inLanes([0, Math.ceil(count / step)], singly ? 100 : 1, (index) => put(index * step));
+}
+
 /** A fill outside the clock: big payloads in smaller calls. */
-export function fillBatch({ shape }: RunSpec): number {
-  return (shape.size ?? 100) > 1000 ? 100 : 1000;
+export function fillBatch({ size = 100 }: Shape): number {
+  return size > 1000 ? 100 : 1000;
 }
 
 /** Resolves when it was called so often. */
@@ -90,13 +104,37 @@ export class Countdown {
     this.over = new Promise((resolve) => (this.#end = resolve));
   }
 
-  readonly tick = (): void => {
-    if (--this.#left === 0) this.#end();
-  };
+  readonly tick = (): void => this.count(1);
+
+  /** Called so often. */
+  count(times: number): void {
+    this.#left -= times;
+    if (this.#left <= 0) this.#end();
+  }
 }
 
-/** Take all of them out of the queue again and audit them: the check of runs that only put. */
-export async function drainAndAudit(side: Side, spec: RunSpec, jobs: Jobs): Promise<readonly string[]> {
+/** Whether it resolves within so many seconds. */
+export async function within(promise: Promise<void>, seconds: number | undefined): Promise<boolean> {
+  const inTime = promise.then(() => true);
+  if (seconds === undefined) return inTime;
+  const stop = new AbortController();
+  const tooLate = sleep(seconds * 1000, false, { signal: stop.signal });
+  try {
+    return await Promise.race([inTime, tooLate]);
+  } finally {
+    stop.abort();
+    await tooLate.catch(() => false);
+  }
+}
+
+/** Audit all jobs of a run that only put: read them where the side can do that, or take them out of the queue again. */
+export async function auditAll(side: Side, spec: RunSpec, jobs: Jobs): Promise<readonly string[]> {
+  if (side.stored === undefined) return drainAndAudit(side, spec, jobs);
+  for await (const payload of side.stored(targetOf(spec))) jobs.audit.done(payload);
+  return jobs.audit.problems();
+}
+
+async function drainAndAudit(side: Side, spec: RunSpec, jobs: Jobs): Promise<readonly string[]> {
   const acks = new Countdown(jobs.count);
   const worker = await side.worker(targetOf(spec), {
     concurrency: 100,

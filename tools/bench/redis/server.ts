@@ -25,8 +25,7 @@ const OWN = new Set(["config", "config|resetstat", "info", "flushall", "client|s
 /** A server, and the connection that asks it. */
 export class MeasuredRedis implements Server {
   readonly title: string;
-  readonly host: string;
-  readonly port: number;
+  readonly url: string;
   readonly #server: RedisServer;
   readonly #client: Client;
   #cpuBefore = 0;
@@ -41,8 +40,7 @@ export class MeasuredRedis implements Server {
 
   constructor(server: RedisServer, client: Client) {
     this.title = `Redis ${server.version}`;
-    this.host = server.host;
-    this.port = server.port;
+    this.url = server.url;
     this.#server = server;
     this.#client = client;
   }

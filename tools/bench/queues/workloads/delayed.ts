@@ -34,7 +34,7 @@ export async function delayed(side: Side, spec: RunSpec): Promise<Prepared> {
   return {
     run: async () => {
       first = Date.now() + LEAD;
-      await putAll(producer, jobs, { dueOf, batch: fillBatch(spec) });
+      await putAll(producer, jobs, { dueOf, batch: fillBatch(spec.shape) });
       await acks.over;
     },
     figures: () => {

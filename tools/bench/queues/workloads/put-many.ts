@@ -1,5 +1,5 @@
 /** Calls for many jobs, one after the other. */
-import { drainAndAudit, fill, Jobs, type Prepared, targetOf } from "../workload.ts";
+import { auditAll, Jobs, type Prepared, putInBatches, targetOf } from "../workload.ts";
 import type { Side } from "../side.ts";
 import type { RunSpec } from "../spec.ts";
 
@@ -9,9 +9,9 @@ export async function putMany(side: Side, spec: RunSpec): Promise<Prepared> {
   const jobs = new Jobs(spec, Math.ceil(spec.jobs / batch) * batch);
   const producer = await side.producer(targetOf(spec));
   return {
-    run: () => fill(producer, jobs, [0, jobs.count], batch),
+    run: () => putInBatches(producer, jobs, [0, jobs.count], batch),
     figures: (ms) => ({ rate: (jobs.count / ms) * 1000, jobs: jobs.count }),
-    check: () => drainAndAudit(side, spec, jobs),
+    check: () => auditAll(side, spec, jobs),
     end: async () => void (await producer.close()),
   };
 }

@@ -1,4 +1,5 @@
 /** bee-queue. Its acks are confirmed when the worker's queue tells `succeeded`. */
+import { addressOf } from "../address.ts";
 import type { Payload } from "../../queues/payload.ts";
 import { loadPeer, peerVersion } from "../../queues/peers.ts";
 import type { Producer, Side, Target, Task, Work, WorkOptions } from "../../queues/side.ts";
@@ -74,6 +75,6 @@ async function work(Bee: Module["default"], target: Target, options: WorkOptions
   };
 }
 
-function settings({ host, port, tuned }: Target): object {
-  return { redis: { host, port }, ...(tuned ? QUIET : {}) };
+function settings({ url, tuned }: Target): object {
+  return { redis: addressOf(url), ...(tuned ? QUIET : {}) };
 }

@@ -51,7 +51,7 @@ interface Connection {
 }
 
 interface Client {
-  readonly Redis: new (port: number, host: string) => Connection;
+  readonly Redis: new (url: string) => Connection;
 }
 
 /** What it is made of, and a connection of ours: its own would be closed whenever its one global manager is set up anew. */
@@ -84,7 +84,7 @@ export async function side(): Promise<Side> {
     library,
     driver,
     target,
-    connection: new Redis(target.port, target.host),
+    connection: new Redis(target.url),
   });
   return {
     title,

@@ -1,4 +1,5 @@
 /** BullMQ. Its acks are confirmed when the worker tells `completed`. */
+import { addressOf } from "../address.ts";
 import type { Payload } from "../../queues/payload.ts";
 import { loadPeer, peerVersion } from "../../queues/peers.ts";
 import type { Side, Target, Task, Work, WorkOptions } from "../../queues/side.ts";
@@ -40,7 +41,7 @@ export async function side(): Promise<Side> {
     setup: "addBulk for many, removeOnComplete, no metrics, no QueueEvents",
     missing: {},
     producer: async (target) => {
-      const queue = new Queue(target.queue, { connection: connectionTo(target) });
+      const queue = new Queue(target.queue, { connection: addressOf(target.url) });
       await queue.waitUntilReady();
       return {
         put: (task) => queue.add("job", task.payload, jobOptions(target, task)),
@@ -55,7 +56,7 @@ export async function side(): Promise<Side> {
 
 async function work(Worker: Module["Worker"], target: Target, options: WorkOptions): Promise<Work> {
   const worker = new Worker(target.queue, async (job) => options.handler(job.data), {
-    connection: { ...connectionTo(target), maxRetriesPerRequest: null },
+    connection: { ...addressOf(target.url), maxRetriesPerRequest: null },
     concurrency: options.concurrency,
     autorun: false,
     ...(target.tuned ? { removeOnComplete: { count: 0 }, removeOnFail: { count: 0 } } : {}),
@@ -67,10 +68,6 @@ async function work(Worker: Module["Worker"], target: Target, options: WorkOptio
     start: () => void worker.run().catch((error: unknown) => console.error(error)),
     close: () => worker.close(),
   };
-}
-
-function connectionTo({ host, port }: Target): { readonly host: string; readonly port: number } {
-  return { host, port };
 }
 
 /** Its priorities begin at 1; 0 means none. */

@@ -5,7 +5,5 @@ import { pqSide } from "../../queues/sides/pq.ts";
 
 /** @pq/redis as it is, with nothing set but the address. */
 export async function side(): Promise<Side> {
-  return pqSide("@pq/redis", "nothing set but the address", async ({ host, port }) =>
-    redis({ url: `redis://${host}:${port}` }),
-  );
+  return pqSide("@pq/redis", "nothing set but the address", async ({ url }) => redis({ url }));
 }

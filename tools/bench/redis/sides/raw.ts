@@ -7,6 +7,7 @@
  *
  * For latencies it is BLPOP on a connection of its own: the quickest way a job can get from one client to another.
  */
+import { addressOf } from "../address.ts";
 import type { Payload } from "../../queues/payload.ts";
 import { loadPeer, peerVersion } from "../../queues/peers.ts";
 import type { Producer, Side, Target, Work, WorkOptions } from "../../queues/side.ts";
@@ -29,8 +30,8 @@ interface Module {
 /** The raw primitive. */
 export async function side(): Promise<Side> {
   const { Redis } = await loadPeer<Module>("ioredis");
-  const open = async ({ host, port }: Target): Promise<Client> => {
-    const client = new Redis({ host, port, lazyConnect: true });
+  const open = async ({ url }: Target): Promise<Client> => {
+    const client = new Redis({ ...addressOf(url), lazyConnect: true });
     await client.connect();
     return client;
   };

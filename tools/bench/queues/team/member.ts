@@ -1,0 +1,61 @@
+/** A member of a team, seen from the client. */
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { Counts } from "../audit.ts";
+import type { RunSpec } from "../spec.ts";
+import type { TeamReply, TeamRequest } from "./messages.ts";
+
+/** One process of a team. */
+export class Member {
+  /** Rejects when it fails or ends by itself. */
+  readonly failure: Promise<never>;
+  /** Time of a processor since its start. */
+  cpuUs = 0;
+  readonly #child: ChildProcess;
+  readonly #onAcked: (more: number) => void;
+  #acked = 0;
+  #answered: (reply: TeamReply) => void = () => undefined;
+  #fail: (error: Error) => void = () => undefined;
+
+  /** `onAcked` is told how many more jobs have ended. */
+  constructor(onAcked: (more: number) => void) {
+    this.#onAcked = onAcked;
+    this.failure = new Promise((_, reject) => (this.#fail = reject));
+    this.failure.catch(() => undefined);
+    this.#child = fork(fileURLToPath(new URL("process.js", import.meta.url)), { serialization: "advanced" });
+    this.#child.on("message", (reply) => this.#hear(reply as TeamReply));
+    this.#child.on("exit", () => this.#fail(new Error("a process of the team died")));
+  }
+
+  /** Connect its workers. */
+  async prepare(spec: RunSpec, workers: number): Promise<void> {
+    await this.#ask({ type: "prepare", spec, workers });
+  }
+
+  start(): void {
+    this.#child.send({ type: "start" } satisfies TeamRequest);
+  }
+
+  /** Close its workers and end it. Resolves with its audit. */
+  async finish(): Promise<Counts> {
+    const reply = await this.#ask({ type: "finish" });
+    this.#child.disconnect();
+    if (reply.type !== "finished") throw new Error(`a process of the team answered "${reply.type}"`);
+    return reply.counts;
+  }
+
+  #ask(request: TeamRequest): Promise<TeamReply> {
+    const answer = new Promise<TeamReply>((resolve) => (this.#answered = resolve));
+    this.#child.send(request);
+    return Promise.race([answer, this.failure]);
+  }
+
+  #hear(reply: TeamReply): void {
+    if (reply.type === "failed") this.#fail(new Error(reply.error));
+    else if (reply.type === "progress") {
+      this.cpuUs = reply.cpuUs;
+      this.#onAcked(reply.acked - this.#acked);
+      this.#acked = reply.acked;
+    } else this.#answered(reply);
+  }
+}
