@@ -4,10 +4,12 @@
  *   pnpm bench             the short comparisons, all of them
  *   pnpm bench batcher     one
  *   pnpm bench redis …     @pq/redis beside other queues: see queues/bench.ts
+ *   pnpm bench mongo …     @pq/mongo likewise
  */
 import { cpus } from "node:os";
 import { type Comparison, measure } from "./compare.ts";
 import { batcher } from "./batcher.ts";
+import { mongoSuite } from "./mongo/suite.ts";
 import { queueBench } from "./queues/bench.ts";
 import type { Suite } from "./queues/suite.ts";
 import { redisSuite } from "./redis/suite.ts";
@@ -15,7 +17,7 @@ import { redisSuite } from "./redis/suite.ts";
 const suites: Readonly<Record<string, () => Promise<readonly Comparison[]>>> = { batcher };
 
 /** These run alone. */
-const queueSuites: Readonly<Record<string, Suite>> = { redis: redisSuite };
+const queueSuites: Readonly<Record<string, Suite>> = { redis: redisSuite, mongo: mongoSuite };
 
 const [first = "", ...rest] = process.argv.slice(2);
 const queueSuite = queueSuites[first];
