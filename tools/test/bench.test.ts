@@ -4,10 +4,11 @@ import { control, isSound, leads } from "../bench/queues/figures.ts";
 import { verdicts } from "../bench/redis/goals.ts";
 import { PayloadMaker } from "../bench/queues/payload.ts";
 import { report } from "../bench/queues/report.ts";
-import type { Outcome, RowResult, SideResult } from "../bench/queues/results.ts";
+import type { RowResult } from "../bench/queues/results.ts";
 import { type RedisSide, rows } from "../bench/redis/rows.ts";
 import { redisSuite } from "../bench/redis/suite.ts";
 import { median, percentile } from "../bench/stats.ts";
+import { rowResult as resultOf, type Runs } from "./bench-results.ts";
 
 describe("statistics", () => {
   it("takes the middle, or the mean of the two in the middle", () => {
@@ -54,6 +55,18 @@ describe("the audit", () => {
       "1 payloads were damaged or of another run",
     ]);
     expect(audit.problems(0)).not.toContain("2 of 3 jobs never came");
+  });
+
+  it("adds up what several processes have seen", () => {
+    const [mine, theirs] = [new Audit(maker, 3), new Audit(maker, 3)];
+    for (const index of [0, 1]) mine.done(maker.make(index));
+    for (const index of [1, 7]) theirs.done(maker.make(index));
+    mine.add(theirs.counts);
+    expect(mine.problems()).toEqual([
+      "1 of 3 jobs never came",
+      "1 jobs came twice",
+      "1 payloads were damaged or of another run",
+    ]);
   });
 });
 
@@ -125,19 +138,6 @@ function verdictOf(results: readonly RowResult[], row: string, goal: string): st
   return verdicts(results).find((one) => one.row === row && one.goal.includes(goal))?.verdict;
 }
 
-type Runs = readonly (readonly [number, number])[];
-
 function rowResult(id: string, runs: Partial<Record<RedisSide, Runs>>, figure = "rate"): RowResult {
-  const row = rows.find((one) => one.id === id)!;
-  const outcome = (value: number): Outcome => ({ figures: { jobs: 1, [figure]: value }, commands: {}, problems: [] });
-  const sides = Object.entries(runs).map(([side, rounds]): SideResult => ({
-    side,
-    title: side,
-    setup: "",
-    missing: {},
-    node: "20",
-    rounds: rounds.map(([first, second]) => [outcome(first), outcome(second)]),
-  }));
-  const machine = { cpu: "cpu", cores: 2, memoryGiB: 1, system: "system", disk: "disk", load: 0 };
-  return { row, durability: "D0", server: "Redis", at: "2026-01-01", commit: "abc", machine, sides };
+  return resultOf(rows, id, runs, figure);
 }
