@@ -30,9 +30,11 @@ import type { ResolvedOptions } from "./options.ts";
 import { Pages } from "./pages.ts";
 import type { QueueParts } from "./parts.ts";
 import { put } from "./put.ts";
+import { putInTransaction } from "./put-in-transaction.ts";
 import { readIds, readState } from "./read.ts";
 import { Rounds } from "./rounds.ts";
 import { ServerTime } from "./server-time.ts";
+import { UserTransaction } from "./session.ts";
 import { queueNames, readStats } from "./stats.ts";
 import { PageStream } from "./stream.ts";
 import { Waiting } from "./waiting.ts";
@@ -55,6 +57,7 @@ export class MongoBackend implements Backend {
   #stream: PageStream | undefined;
   #opening: Promise<Guarantees> | undefined;
   #closed = false;
+  #hasTransactions = false;
   #report: OpenParams["report"] = () => undefined;
 
   constructor(options: ResolvedOptions) {
@@ -87,7 +90,11 @@ export class MongoBackend implements Backend {
 
   async put(params: PutParams): Promise<readonly PutOutcome[]> {
     const known = this.#known(params.queue);
-    const outcomes = await put(this.#connection.call(), known, params);
+    const call = this.#connection.call();
+    if (params.transaction !== null) {
+      return putInTransaction(call, known, params, this.#transaction(params.transaction));
+    }
+    const outcomes = await put(call, known, params);
     known.freed();
     return outcomes;
   }
@@ -145,6 +152,7 @@ export class MongoBackend implements Backend {
     await this.#connection.open();
     const { guarantees, server } = await readGuarantees(this.#connection);
     this.#time.saw(server.now);
+    this.#hasTransactions = server.transactions;
     await prepare(this.#connection.call());
     if (server.changeStreams) this.#stream = this.#newStream();
     return guarantees;
@@ -153,6 +161,12 @@ export class MongoBackend implements Backend {
   #newStream(): PageStream {
     const report: OpenParams["report"] = (event) => this.#report(event);
     return new PageStream({ connection: this.#connection, report, silence: this.#silence });
+  }
+
+  #transaction(session: object): UserTransaction {
+    if (this.#hasTransactions) return new UserTransaction(session);
+    const remedy = "use a replica set or a sharded cluster, or put the job once your data are stored";
+    throw new PqError("UNSUPPORTED", `${this.#connection.address} has no transactions: ${remedy}`);
   }
 
   #known(queue: string): Known {

@@ -9,14 +9,16 @@
  * not held up: where one comes while another counts, it may come after. Other calls never add to what is counted, but for a kick or dig.
  */
 import { randomInt } from "node:crypto";
+import type { ClientSession } from "mongodb";
 import { PqError, type PutOutcome, sleep, systemClock } from "@pq/core/backend";
-import { type Admission, admit, resolvePending, show, withdraw } from "./admission.ts";
+import { type Admission, admit, lastAdmission, resolvePending, show, withdraw } from "./admission.ts";
 import type { Call } from "./call.ts";
-import { draw, readHead } from "./head.ts";
+import { draw } from "./head.ts";
 import { housekeep } from "./housekeeping.ts";
 import { nobody, planPut } from "./names.ts";
 import { newPage } from "./page/put.ts";
 import type { QueueParts } from "./parts.ts";
+import { within } from "./session.ts";
 import { answerBefore, insertPage, type Putting, whoHolds } from "./storing.ts";
 
 /** Tries after which a put is given up. */
@@ -82,35 +84,36 @@ async function tryToPut(call: Call, parts: QueueParts, attempt: Attempt): Promis
 /** What `maxSize` limits. */
 interface Count {
   /** The page that was admitted last; it is counted. */
-  readonly last: Admission | undefined;
+  readonly last: Admission | null;
   readonly size: number;
 }
 
 async function count(call: Call, parts: QueueParts): Promise<Count> {
   for (;;) {
-    const head = await readHead(call, parts.queue);
-    const last = head?.admitted;
+    const last = await lastAdmission(call, parts.queue);
     const { size, waits } = await sumUp(call, parts.queue, last);
     if (waits === 0) return { last, size };
     await resolvePending(call, parts, last!.page);
   }
 }
 
-/** The jobs of all visible pages, and whether the last admitted one is not visible yet. */
-async function sumUp(
+/** The jobs of all admitted pages, and whether the last of them is not visible yet. */
+export async function sumUp(
   call: Call,
   queue: string,
-  last: Admission | undefined,
+  last: Admission | null,
+  session?: ClientSession,
 ): Promise<{ readonly size: number; readonly waits: number }> {
   const isLast = { $and: ["$pending", { $eq: ["$_id", last?.page] }, { $eq: ["$n", last?.n] }] };
+  const notAdmitted = { $and: ["$pending", { $not: [isLast] }] };
   const sums = {
-    size: { $sum: { $cond: ["$pending", 0, { $add: ["$c.ready", "$c.delayed", "$c.leased"] }] } },
+    size: { $sum: { $cond: [notAdmitted, 0, { $add: ["$c.ready", "$c.delayed", "$c.leased"] }] } },
     waits: { $sum: { $cond: [isLast, 1, 0] } },
   };
   const stages = [{ $match: { q: queue } }, { $group: { _id: null, ...sums } }];
   // By the one index whose fields never change: a page that moves in it meanwhile would be missed.
   const [found] = await call.read(({ pages }) =>
-    pages.aggregate<{ size: number; waits: number }>(stages, { hint: "n" }).toArray(),
+    pages.aggregate<{ size: number; waits: number }>(stages, { hint: "n", ...within(session) }).toArray(),
   );
   return found ?? { size: 0, waits: 0 };
 }

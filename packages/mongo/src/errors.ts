@@ -141,6 +141,13 @@ function bare(error: unknown): MongoError {
   return plain;
 }
 
+/** A duplicate key within a transaction: another was quicker, and the transaction may well be run again. */
+export function lostRace(error: unknown): PqError {
+  const cause = bare(error);
+  cause.addErrorLabel("TransientTransactionError");
+  return new PqError("UNAVAILABLE", "another put was quicker to take an id or key of this one", { cause });
+}
+
 /** The class `MongoError` that this error is of; ours for any other. */
 function baseOf(error: unknown): typeof MongoError {
   for (let each: unknown = error; typeof each === "object" && each !== null; each = Object.getPrototypeOf(each)) {

@@ -55,26 +55,22 @@ export async function findHolders(
   // A job whose time ran out is only gone for good once that is stored.
   const changed = pages.filter((page) => page.changed);
   if (!(await parts.pages.write(call, changed))) return findHolders(call, parts, jobs);
-  const holders = { ids: new Set<JobId>(), keys: new Map<string, JobId>() };
-  for (const page of pages) await freeNames(call, page, wanted, holders);
-  return { holders, pending: pages.filter(({ pending }) => pending).map(({ id }) => id) };
+  for (const page of pages) await freeNames(call, page, wanted);
+  return { holders: holdersIn(pages), pending: pages.filter(({ pending }) => pending).map(({ id }) => id) };
 }
 
-async function freeNames(
-  call: Call,
-  page: Page,
-  wanted: readonly (string | Binary)[],
-  { ids, keys }: { readonly ids: Set<JobId>; readonly keys: Map<string, JobId> },
-): Promise<void> {
-  const held = new Set<string>();
-  for (const job of page.jobs) {
-    if (job.state === "gone") continue;
-    ids.add(job.id);
-    held.add(textOf(idName(job.id)));
-    if (!holdsKey(job)) continue;
-    keys.set(job.key!, job.id);
-    held.add(`k${job.key!}`);
-  }
+/** What the jobs of these pages hold. */
+export function holdersIn(pages: readonly Page[]): Holders {
+  const jobs = pages.flatMap((page) => page.jobs.filter(({ state }) => state !== "gone"));
+  return {
+    ids: new Set(jobs.map(({ id }) => id)),
+    keys: new Map(jobs.filter(holdsKey).map(({ key, id }) => [key!, id])),
+  };
+}
+
+async function freeNames(call: Call, page: Page, wanted: readonly (string | Binary)[]): Promise<void> {
+  const { ids, keys } = holdersIn([page]);
+  const held = new Set([...[...ids].map((id) => textOf(idName(id))), ...[...keys.keys()].map((key) => `k${key}`)]);
   const free = wanted.filter((name) => !held.has(textOf(name)));
   if (free.length === 0) return;
   const filter = { _id: page.id, q: page.queue };

@@ -1,11 +1,12 @@
 /** Reading and writing the pages of a queue. */
-import type { AnyBulkWriteOperation, Document, Filter, Sort } from "mongodb";
+import type { AnyBulkWriteOperation, ClientSession, Document, Filter, Sort } from "mongodb";
 import { isPqError, type OpenParams } from "@pq/core/backend";
 import type { Call } from "./call.ts";
 import { type Page, pageFields, pageUpdate, readPage, type StoredPage } from "./page/page.ts";
 import { catchUp } from "./page/life.ts";
 import { noJobs, type PageDocument } from "./schema.ts";
 import type { ServerTime } from "./server-time.ts";
+import { within } from "./session.ts";
 
 /** Pages with something due that one call looks after. */
 export const MOST_DUE = 32;
@@ -40,6 +41,8 @@ export interface Outlook extends Pick<PageDocument, "_id" | "v" | "wake" | "call
 
 /** Which pages to read, and how many. */
 interface Selection {
+  /** As a transaction sees them. */
+  readonly session?: ClientSession;
   readonly sort?: Sort;
   readonly limit?: number;
 }
@@ -126,14 +129,14 @@ export class Pages {
   #aggregate<T extends Document>(
     call: Call,
     filter: Filter<PageDocument>,
-    { sort, limit }: Selection,
+    { sort, limit, session }: Selection,
     fields: Document,
   ): Promise<T[]> {
     const stages: Document[] = [{ $match: { ...filter, q: this.queue } }];
     if (sort !== undefined) stages.push({ $sort: sort });
     if (limit !== undefined) stages.push({ $limit: limit });
     stages.push({ $project: { ...fields, now: "$$NOW" } });
-    return call.read(({ pages }) => pages.aggregate<T>(stages).toArray());
+    return call.read(({ pages }) => pages.aggregate<T>(stages, within(session)).toArray());
   }
 
   async #decode(call: Call, stored: StoredPage & { now: Date }): Promise<Seen | undefined> {

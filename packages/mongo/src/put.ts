@@ -7,18 +7,15 @@
  * comes a second time finds its own page.
  */
 import type { PutOutcome, PutParams } from "@pq/core/backend";
-import { chunkDocuments } from "./bodies.ts";
 import type { Call } from "./call.ts";
 import { putBounded } from "./capacity.ts";
-import { isDuplicateKey } from "./errors.ts";
 import { rearm } from "./groups.ts";
 import { draw } from "./head.ts";
 import { nobody, planPut } from "./names.ts";
 import { packBodies } from "./page/body.ts";
 import { newPage } from "./page/put.ts";
 import type { QueueParts } from "./parts.ts";
-import { pageId } from "./schema.ts";
-import { answerBefore, insertPage, type Putting, whoHolds } from "./storing.ts";
+import { answerBefore, insertPage, type Putting, storeChunks, whoHolds } from "./storing.ts";
 
 /** Store jobs. */
 export async function put(call: Call, parts: QueueParts, params: PutParams): Promise<readonly PutOutcome[]> {
@@ -28,19 +25,6 @@ export async function put(call: Call, parts: QueueParts, params: PutParams): Pro
   await storeChunks(call, putting);
   if (params.maxSize === null) return putAll(call, parts, putting);
   return putBounded(call, parts, putting, params.maxSize);
-}
-
-async function storeChunks(call: Call, { params, drawn, bodies }: Putting): Promise<void> {
-  const documents = chunkDocuments(
-    { id: pageId(params.queue, params.request), queue: params.queue, at: drawn.at },
-    bodies.chunks,
-  );
-  if (documents.length === 0) return;
-  try {
-    await call.write((collections) => collections.bodies.insertMany(documents, { ordered: false }));
-  } catch (error) {
-    if (!isDuplicateKey(error)) throw error; // a repeated put has the same chunks
-  }
 }
 
 async function putAll(call: Call, parts: QueueParts, putting: Putting): Promise<readonly PutOutcome[]> {

@@ -69,7 +69,7 @@ export class RearmRound {
 
   /** The pages of those whose turn it is, unless they are known to be gone for ever. */
   #unknownHolders(turns: Turns): string[] {
-    const unknown = [...turns.values()].filter((turn) => !isOver(jobAt(this.#given.get(turn.page), turn.index)));
+    const unknown = [...turns.values()].filter((turn) => !isOver(this.#given.get(turn.page), turn.index));
     return unknown.map(({ page }) => page);
   }
 
@@ -206,7 +206,8 @@ function jobAt(page: Page | undefined, index: number): PageJob | undefined {
   return page?.jobs.find((job) => job.index === index);
 }
 
-/** Can it never have a turn again? */
-function isOver(job: PageJob | undefined): boolean {
-  return job?.state === "gone" || job?.state === "done";
+/** Is it stored that this job is gone? Then it never has a turn again. */
+function isOver(page: Page | undefined, index: number): boolean {
+  const state = page?.changed === false ? jobAt(page, index)?.state : undefined;
+  return state === "gone" || state === "done";
 }

@@ -92,8 +92,6 @@ export interface HeadDocument {
   total?: Counters;
   /** Pages that are counted in `total` and about to be deleted: `fold.ts`. */
   fold?: { v: number; pages: string[] };
-  /** The last page that `maxSize` admitted, with its number: `admission.ts`. */
-  admitted?: { page: string; n: number };
 }
 
 /** Where a group's first member stands in one page: `lanes.ts`. */
@@ -122,6 +120,16 @@ export interface GroupDocument {
   /** The page of the job whose turn it is, and its index in the put. */
   page: string;
   index: number;
+}
+
+/** The page that `maxSize` admitted last: `admission.ts`. Apart from the head, which a transaction would lock. */
+export interface AdmissionDocument {
+  /** The name of the queue. */
+  _id: string;
+  q: string;
+  page: string;
+  /** The number of that page. */
+  n: number;
 }
 
 /** A kick or truncate under way, or done: `control.ts`. */
@@ -158,6 +166,7 @@ export interface Collections {
   readonly heads: Collection<HeadDocument>;
   readonly lanes: Collection<LaneDocument>;
   readonly groups: Collection<GroupDocument>;
+  readonly admissions: Collection<AdmissionDocument>;
   readonly controls: Collection<ControlDocument>;
   readonly meta: Collection<MetaDocument>;
 }
@@ -170,6 +179,7 @@ export function collections(db: Db, prefix: string, options: CollectionOptions):
     heads: db.collection(`${prefix}.heads`, options),
     lanes: db.collection(`${prefix}.lanes`, options),
     groups: db.collection(`${prefix}.groups`, options),
+    admissions: db.collection(`${prefix}.admissions`, options),
     controls: db.collection(`${prefix}.controls`, options),
     meta: db.collection(`${prefix}.meta`, options),
   };
@@ -202,6 +212,7 @@ export const indexes: { readonly [name in keyof Collections]: readonly IndexDesc
     { key: { q: 1, page: 1 }, name: "page" },
   ],
   groups: [],
+  admissions: [],
   controls: [{ key: { at: 1 }, name: "at", expireAfterSeconds: CONTROL_KEPT }],
   meta: [],
 };

@@ -1,6 +1,8 @@
 /** The steps that puts of all kinds have in common. */
 import type { PutOutcome, PutParams } from "@pq/core/backend";
+import type { ClientSession } from "mongodb";
 import { resolvePending } from "./admission.ts";
+import { chunkDocuments } from "./bodies.ts";
 import type { Call } from "./call.ts";
 import { isDuplicateKey } from "./errors.ts";
 import { findHolders, type Holders } from "./names.ts";
@@ -9,6 +11,7 @@ import type { Page } from "./page/page.ts";
 import { type Drawn, outcomesOf, pageDocument } from "./page/put.ts";
 import type { QueueParts } from "./parts.ts";
 import { pageId } from "./schema.ts";
+import { within } from "./session.ts";
 
 /** A put under way. */
 export interface Putting {
@@ -23,6 +26,21 @@ export async function whoHolds(call: Call, parts: QueueParts, { params }: Puttin
     const { holders, pending } = await findHolders(call, parts, params.jobs);
     if (pending.length === 0) return holders;
     for (const page of pending) await resolvePending(call, parts, page);
+  }
+}
+
+/** Store the payloads of a put that are too large for its page. */
+export async function storeChunks(
+  call: Call,
+  { params: { queue, request }, drawn, bodies }: Putting,
+  session?: ClientSession,
+): Promise<void> {
+  const documents = chunkDocuments({ id: pageId(queue, request), queue, at: drawn.at }, bodies.chunks);
+  if (documents.length === 0) return;
+  try {
+    await call.write((collections) => collections.bodies.insertMany(documents, { ordered: false, ...within(session) }));
+  } catch (error) {
+    if (!isDuplicateKey(error)) throw error; // a repeated put has the same chunks
   }
 }
 

@@ -58,8 +58,7 @@ export async function sweep({ call, signal, clock = systemClock }: Sweeper): Pro
 async function isOurTurn(call: Call): Promise<boolean> {
   const stages = [{ $match: { _id: "sweep" } }, { $project: { at: 1, now: "$$NOW" } }];
   const [last] = await call.read(({ meta }) => meta.aggregate<{ at: Date; now: Date }>(stages).toArray());
-  if (last !== undefined && last.now.getTime() - last.at.getTime() < EVERY) return false;
-  const filter = { _id: "sweep" as const, ...(last && { at: last.at }) };
+  const filter = { _id: "sweep" as const, ...(last && { at: { $lte: new Date(last.now.getTime() - EVERY) } }) };
   const { modifiedCount } = await upsert(() =>
     call.write(({ meta }) => meta.updateOne(filter, { $currentDate: { at: true } }, { upsert: last === undefined })),
   );

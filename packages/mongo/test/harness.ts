@@ -3,9 +3,9 @@
  * What stops the server would disturb other stores, so rules that do it run after all others, one by one.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { systemClock } from "@pq/core/backend";
+import { type Backend, systemClock } from "@pq/core/backend";
 import { conformance, FaultProxy, type Harness, type Rule, rules, type TestStore } from "@pq/core/testing";
-import { available, type MongoServer, startMongo } from "@pq/services";
+import { available, genuine, type MongoServer, startMongo } from "@pq/services";
 import { MongoClient } from "mongodb";
 import { afterAll, describe, it } from "vitest";
 import { mongo, type MongoOptions } from "../src/index.ts";
@@ -26,10 +26,12 @@ export type Connect = (address: Address, db: string, borrowed: MongoClient[]) =>
 /** Run the suite on a server that is started at the first rule. */
 export async function conformanceOnMongo(name: string, connect: Connect = ownConnection): Promise<void> {
   const { available: isThere } = await available("mongo");
+  const missing = await missingTransactions(connect);
   let starting: Promise<MongoServer> | undefined;
   const harness = (title: string): Harness => ({
     name: title,
     capabilities: mongoCapabilities,
+    ...missing,
     open: async () => openStore(await (starting ??= startMongo()), connect),
   });
   const suite = isThere ? describe : describe.skip;
@@ -40,6 +42,12 @@ export async function conformanceOnMongo(name: string, connect: Connect = ownCon
   );
   conformance(harness(`${name}, stopped`), { describe: suite, it }, rules.filter(stopsServer));
   afterAll(async () => (await starting)?.close());
+}
+
+async function missingTransactions(connect: Connect): Promise<{ readonly missingTransactions?: string }> {
+  if (connect !== borrowedConnection) return { missingTransactions: "a session belongs to a client that is borrowed" };
+  const { available: isGenuine, reason } = await genuine("mongo");
+  return isGenuine ? {} : { missingTransactions: reason };
 }
 
 function stopsServer({ needs }: Rule): boolean {
@@ -53,8 +61,17 @@ export async function openStore(server: MongoServer, connect: Connect = ownConne
   const db = `pq-${process.pid}-${stores++}`;
   const proxy = await FaultProxy.listen({ host: server.host, port: server.port, isRequest: isCall });
   const borrowed: MongoClient[] = [];
+  const clients = new Map<Backend, MongoClient | undefined>();
   return {
-    connect: () => mongo({ ...connect(proxy, db, borrowed), commandTimeout: COMMAND_TIMEOUT }),
+    connect() {
+      const options = connect(proxy, db, borrowed);
+      const backend = mongo({ ...options, commandTimeout: COMMAND_TIMEOUT });
+      clients.set(backend, options.client);
+      return backend;
+    },
+    transaction: async (backend, work) => {
+      await clients.get(backend)?.withSession((session) => session.withTransaction(() => work(session)));
+    },
     clock: systemClock,
     pass: (ms) => sleep(ms),
     faults: proxy.faults({ pause: () => server.pause(), restart: () => server.restart() }),
