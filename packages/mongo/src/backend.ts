@@ -37,6 +37,7 @@ import { ServerTime } from "./server-time.ts";
 import { UserTransaction } from "./session.ts";
 import { queueNames, readStats } from "./stats.ts";
 import { PageStream } from "./stream.ts";
+import { sweep } from "./sweep.ts";
 import { Waiting } from "./waiting.ts";
 
 /** A queue as this backend knows it. */
@@ -58,6 +59,7 @@ export class MongoBackend implements Backend {
   #opening: Promise<Guarantees> | undefined;
   #closed = false;
   #hasTransactions = false;
+  #sweeping = new AbortController();
   #report: OpenParams["report"] = () => undefined;
 
   constructor(options: ResolvedOptions) {
@@ -78,6 +80,7 @@ export class MongoBackend implements Backend {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#sweeping.abort();
     for (const { waiting } of this.#queues.values()) waiting.close();
     this.#queues.clear();
     const opening = this.#opening;
@@ -153,9 +156,17 @@ export class MongoBackend implements Backend {
     const { guarantees, server } = await readGuarantees(this.#connection);
     this.#time.saw(server.now);
     this.#hasTransactions = server.transactions;
-    await prepare(this.#connection.call());
+    await prepare(this.#connection.call("read"));
     if (server.changeStreams) this.#stream = this.#newStream();
+    this.#sweep();
     return guarantees;
+  }
+
+  #sweep(): void {
+    this.#sweeping = new AbortController();
+    const { signal } = this.#sweeping;
+    // What it does not get to is for another day.
+    sweep({ call: () => this.#connection.call("read"), signal }).catch(() => undefined);
   }
 
   #newStream(): PageStream {

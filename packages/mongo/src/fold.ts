@@ -6,10 +6,11 @@
  *
  * The first step is one compare-and-set of the head, on `fold.v`. From then on the pages in `fold.pages` count no more, deleted or not. Whoever
  * folds next finishes what was broken off; doing a step twice does no harm, since a page that is over never changes its counters.
+ *
+ * What is deleted here was read to be over from a majority: else a page of one machine's could be, whose jobs are still there on the others.
  */
 import type { Counters } from "@pq/core/backend";
 import type { Call } from "./call.ts";
-import { readHead } from "./head.ts";
 import { forgottenAt } from "./page/page.ts";
 import { noCounters } from "./page/put.ts";
 import { dueBy } from "./pages.ts";
@@ -18,6 +19,8 @@ import type { HeadDocument, PageDocument } from "./schema.ts";
 
 /** Pages that are folded at a time. */
 const BATCH = 200;
+
+const FROM_MAJORITY = { readConcern: { level: "majority" } } as const;
 
 /** What is known of a page that may be over. */
 interface Closed extends Pick<PageDocument, "_id" | "k"> {
@@ -31,18 +34,19 @@ type Fold = NonNullable<HeadDocument["fold"]>;
 
 /** Fold some pages that are over, or finish what another has begun. `true`: more may be left. */
 export async function fold(call: Call, parts: QueueParts): Promise<boolean> {
+  const { queue } = parts;
   // Before the pages: those that another folds meanwhile have moved `fold.v` on.
-  const head = await readHead(call, parts.queue);
+  const head = await call.read(({ heads }) => heads.findOne({ _id: queue, q: queue }, FROM_MAJORITY));
   if (head === null) return false;
   const begun = head.fold ?? { v: 0, pages: [] };
   if (begun.pages.length > 0) {
-    await finish(call, parts.queue, begun);
+    await finish(call, queue, begun);
     return true;
   }
   const pages = await pagesOver(call, parts);
   if (pages.length === 0) return false;
   const next = { v: begun.v + 1, pages: pages.map(({ _id }) => _id) };
-  if (await begin(call, head, next, pages)) await finish(call, parts.queue, next);
+  if (await begin(call, head, next, pages)) await finish(call, queue, next);
   return pages.length === BATCH;
 }
 
@@ -51,7 +55,7 @@ async function pagesOver(call: Call, { queue, time }: QueueParts): Promise<Close
   const filter = { ...dueBy(time), q: queue, closed: { $exists: true }, todo: { $exists: false } };
   const project = { k: 1, closed: 1, now: "$$NOW" };
   const closed = await call.read(({ pages }) =>
-    pages.aggregate<Closed>([{ $match: filter }, { $limit: BATCH }, { $project: project }]).toArray(),
+    pages.aggregate<Closed>([{ $match: filter }, { $limit: BATCH }, { $project: project }], FROM_MAJORITY).toArray(),
   );
   return closed.filter((page) => forgottenAt({ closed: page.closed.getTime() }) <= page.now.getTime());
 }

@@ -22,7 +22,7 @@ export interface MongoOptions {
 }
 
 /** Where to connect to. */
-export type Target =
+type Target =
   | { readonly kind: "own"; readonly url: string; readonly options: MongoClientOptions }
   | { readonly kind: "borrowed"; readonly client: MongoClient };
 

@@ -23,7 +23,7 @@ const MOST_GLIMPSED = 512;
 const MOST_TAKEN_FROM = 256;
 
 /** A call in a round. */
-export interface Pending<Work, Answer> {
+interface Pending<Work, Answer> {
   readonly work: Work;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;

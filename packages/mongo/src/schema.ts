@@ -154,7 +154,7 @@ export interface ControlDocument {
 export type ControlStep = readonly { readonly page: string; readonly jobs: readonly number[] | null }[];
 
 /** What the store as a whole has one of each. */
-export type MetaDocument =
+type MetaDocument =
   | { readonly _id: "format"; readonly version: number }
   /** When somebody last looked for what no page points at: `sweep.ts`. */
   | { readonly _id: "sweep"; readonly at: Date };

@@ -14,7 +14,7 @@ import type { Call } from "./call.ts";
 import { rearm } from "./groups.ts";
 import { readHead } from "./head.ts";
 import type { PageJob } from "./page/job.ts";
-import { remember } from "./page/life.ts";
+import { confirm, remember } from "./page/life.ts";
 import type { Page } from "./page/page.ts";
 import type { QueueParts } from "./parts.ts";
 import type { ControlDocument, ControlStep } from "./schema.ts";
@@ -105,6 +105,7 @@ async function carryOut({ call, parts, request }: Work, plan: Plan, step: Contro
       return page.jobs.filter(({ index }) => jobs?.has(index) ?? true).map((job) => ({ page, job, now }));
     });
     const isChanged = ({ page, job }: Target): boolean => page.calls.get(request)?.outcomes.has(job.index) ?? false;
+    for (const target of targets) if (isChanged(target)) confirm(target.page);
     const left = targets.filter((target) => !isChanged(target) && plan.concerns(target.job));
     if (left.length > 0) await plan.change(left);
     for (const { page, job, now } of left) remember(page, { request, now }, job, "changed");

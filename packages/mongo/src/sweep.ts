@@ -41,10 +41,10 @@ export async function sweep({ call, signal, clock = systemClock }: Sweeper): Pro
   if (!(await isOurTurn(call()))) return;
   const missing: Missing[] = [];
   let left = MOST;
-  for await (const found of lookForMissing(call)) {
+  for await (const found of lookForMissing(call, signal)) {
     missing.push(found);
     left -= found.pages.length;
-    if (signal.aborted || left <= 0) break;
+    if (left <= 0) break;
   }
   if (missing.length === 0) return;
   await pause(clock, WAIT, signal);
@@ -65,11 +65,11 @@ async function isOurTurn(call: Call): Promise<boolean> {
   return modifiedCount === 1;
 }
 
-async function* lookForMissing(newCall: () => Call): AsyncGenerator<Missing, void> {
+async function* lookForMissing(newCall: () => Call, signal: AbortSignal): AsyncGenerator<Missing, void> {
   const heads = await newCall().read(({ heads }) => heads.find({}, { projection: { _id: 1 } }).toArray());
   for (const { _id: queue } of heads) {
     let last = "";
-    for (;;) {
+    while (!signal.aborted) {
       const call = newCall();
       const named = await namedAfter(call, queue, last);
       if (named === undefined) break;

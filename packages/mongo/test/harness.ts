@@ -12,7 +12,7 @@ import { mongo, type MongoOptions } from "../src/index.ts";
 import { mongoCapabilities } from "../src/capabilities.ts";
 
 /** How long a call may take on all harnesses, in ms. */
-export const COMMAND_TIMEOUT = 4000;
+const COMMAND_TIMEOUT = 4000;
 
 /** Where something listens. */
 export interface Address {
@@ -122,7 +122,7 @@ function command(name: string, collection: string, more = ""): RegExp {
 }
 
 /** Is this a command that ends a call? */
-export function isCall(bytes: Uint8Array): boolean {
+function isCall(bytes: Uint8Array): boolean {
   const text = Buffer.from(bytes).toString("latin1");
   return ENDS.some((pattern) => pattern.test(text));
 }

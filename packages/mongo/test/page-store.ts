@@ -22,7 +22,7 @@ const TIMEOUT = 20_000;
 const LONG = 60_000;
 
 /** What a call throws that was broken off by a test. */
-export class Broken extends Error {
+class Broken extends Error {
   override readonly name = "Broken";
 }
 

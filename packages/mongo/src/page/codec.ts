@@ -31,7 +31,7 @@ const REQUEST_BYTES = 16;
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** What a call did to a page. */
-export interface CallMemory {
+interface CallMemory {
   /** When, by the server's clock. */
   readonly ms: number;
   /** By `PageJob.index`. */

@@ -18,7 +18,7 @@ const AT_ONCE = new Date(0);
 export const LAST_TIME = 8.64e15;
 
 /** Counters that can be counted up. */
-export type PageCounters = { -readonly [Name in keyof Counters]: Counters[Name] };
+type PageCounters = { -readonly [Name in keyof Counters]: Counters[Name] };
 
 /** A page, decoded. Its functions change it; what changes it without being written is thrown away. */
 export interface Page {
@@ -172,7 +172,7 @@ function survey({ jobs }: Page): Survey {
 }
 
 /** When something happens to a job by itself; `Infinity`: never. */
-export function nextMoment({ state, until, expiresAt }: PageJob): number {
+function nextMoment({ state, until, expiresAt }: PageJob): number {
   const waiting = state === "ready" || state === "delayed";
   return Math.min(until ?? Infinity, waiting ? (expiresAt ?? Infinity) : Infinity);
 }

@@ -22,7 +22,7 @@ export interface Placed {
 }
 
 /** Earlier stamps first. */
-export function compareStamps(a: Stamp, b: Stamp): number {
+function compareStamps(a: Stamp, b: Stamp): number {
   return a.ms - b.ms || a.n - b.n || a.i - b.i;
 }
 
