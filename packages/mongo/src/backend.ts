@@ -138,6 +138,7 @@ export class MongoBackend implements Backend {
       case "pause":
       case "resume":
         await setPaused(this.#connection.call(), params.queue, params.request, params.type === "pause");
+        if (params.type === "resume") known.freed();
         return { count: 0, outcomes: [] };
     }
   }
