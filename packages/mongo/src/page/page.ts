@@ -9,6 +9,9 @@ import { comparePlaces, placeBytes } from "./place.ts";
 /** How long a page remembers calls, in ms, and how many. */
 export const REMEMBERED = { ms: 60_000, calls: 1_000 } as const;
 
+/** Pages that are closed within so many ms are forgotten at once. */
+const TOGETHER = 10_000;
+
 /** How long a page may wait to be admitted before housekeeping asks what became of its put, in ms. */
 const PENDING = 60_000;
 
@@ -137,9 +140,9 @@ export function derived(page: Page): Derived {
   };
 }
 
-/** When nobody needs what this page remembers any more; `Infinity`: it has jobs. */
+/** When nobody needs what this page remembers any more; `Infinity`: it has jobs. Many at once, so that they are deleted together. */
 export function forgottenAt({ closed }: Pick<Page, "closed">): number {
-  return closed === null ? Infinity : closed + REMEMBERED.ms;
+  return closed === null ? Infinity : Math.ceil((closed + REMEMBERED.ms) / TOGETHER) * TOGETHER;
 }
 
 /** What there is to know of all jobs together. */
