@@ -87,7 +87,7 @@ export class Nemesis {
     const { random, clients } = this.#parts;
     const running = new Set<Promise<void>>();
     while (!enough()) {
-      await pass(random.between(50, 450));
+      await pass(this.#parts.store.pace * random.between(50, 450));
       const fault = random.weighted(linkFaults);
       const client = random.of(clients);
       const length = random.between(100, 2500);
@@ -153,7 +153,7 @@ export class Nemesis {
     const { random, store } = this.#parts;
     const specials = Object.keys(store.specials);
     while (!enough()) {
-      await pass(random.between(300, 1600));
+      await pass(store.pace * random.between(300, 1600));
       const most = this.#restarts >= goals.restarts ? 0.3 : 4;
       const fault = random.weighted({ restart: most, outage: most / 4, freeze: 0.7, special: 1.5 });
       const length = random.chance(0.2) ? random.between(1, 1.5) * this.#parts.lease : random.between(100, 1000);
@@ -189,7 +189,7 @@ export class Nemesis {
     const { random, clients, lease } = this.#parts;
     const workers = clients.filter(({ role }) => role === "worker");
     while (!enough()) {
-      await pass(random.between(1000, 4000));
+      await pass(this.#parts.store.pace * random.between(1000, 4000));
       const client = random.of(workers);
       const fault = random.weighted(processFaults);
       const at = now();

@@ -26,7 +26,7 @@ import { now, pass } from "./time.ts";
 
 const PRODUCERS = 2;
 const WORKERS = 4;
-/** Jobs a second of each producer, about. */
+/** Jobs a second of each producer, about, with the quickest store. */
 const RATE = 100;
 /** Long enough to sit out most faults, and so short that many calls end as of unknown outcome; in ms. */
 const DEADLINES = [5000, 700];
@@ -71,7 +71,14 @@ async function conduct(store: Store, folder: string, options: RunOptions): Promi
   const conductor = new Recorder(join(folder, `${CONDUCTOR}.jsonl`));
   const phase = (name: Phase["name"]): void => conductor.write({ type: "phase", at: now(), name });
   const { seed, bug } = options;
-  const clients = await startClients(store, { folder, seed, rate: RATE, bug, deadlines: DEADLINES, conductor });
+  const clients = await startClients(store, {
+    folder,
+    seed,
+    rate: RATE / store.pace,
+    bug,
+    deadlines: DEADLINES,
+    conductor,
+  });
   const nemesis = new Nemesis({ store, clients, random: new Random(seed, "nemesis"), conductor, lease: LEASE });
   const progress = (): void =>
     console.log(`  ${Math.round((now() - began) / 1000)} s: ${nemesis.cuts} cuts, ${nemesis.restarts} restarts`);

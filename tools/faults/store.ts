@@ -10,13 +10,15 @@ export interface Place {
 }
 
 /** The stores there are. */
-export type StoreName = "redis";
+export type StoreName = "mongo" | "redis";
 
 /** What is wanted of a store. */
 export interface StoreOptions {
   readonly flavour: string | undefined;
   /** Settings that lose what was accepted: the control that shows that the checks see it. */
   readonly weak: boolean;
+  /** Where to leave its data at the end, if anywhere: a store may. */
+  readonly keep: string | undefined;
 }
 
 /** A server of the run's own. */
@@ -25,6 +27,8 @@ export interface Store {
   readonly version: string;
   /** How it was set up, for the report. */
   readonly setup: string;
+  /** So many times as long as with the quickest store pass between two faults, and between two puts: 1 or more. */
+  readonly pace: number;
   /** Are counters exact also after a crash? */
   readonly exactCounters: boolean;
   /** A proxy of its own for each client. */

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { jobIdToBytes } from "@pq/core/backend";
-import type { Db } from "mongodb";
+import { type Db, MongoClient } from "mongodb";
 import { firstMembers, isMember } from "../src/lanes.ts";
 import { unpackBody } from "../src/page/body.ts";
 import type { PageJob } from "../src/page/job.ts";
@@ -55,6 +55,16 @@ export async function broken(db: Db, q: string, { settled = false, brokenOff = f
     ...headFaults(stored),
     ...(settled ? undoneFaults(stored) : []),
   ];
+}
+
+/** The same for a database of this server. */
+export async function brokenAt(url: string, db: string, queue: string, done: Done): Promise<string[]> {
+  const client = new MongoClient(url);
+  try {
+    return await broken(client.db(db), queue, done);
+  } finally {
+    await client.close();
+  }
 }
 
 async function load(all: Collections, q: string, found: string[]): Promise<Stored> {

@@ -1,8 +1,10 @@
 /** The stores that faults can be tried on. */
 import type { Store, StoreName, StoreOptions } from "../store.ts";
+import { startMongoStore } from "./mongo.ts";
 import { startRedisStore } from "./redis.ts";
 
 /** Starts a store by its name. */
 export const stores: Readonly<Record<StoreName, (options: StoreOptions) => Promise<Store>>> = {
+  mongo: startMongoStore,
   redis: startRedisStore,
 };

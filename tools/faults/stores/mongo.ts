@@ -1,0 +1,86 @@
+/** A MongoDB server, or what stands in for one, with its faults. */
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { mongo } from "@pq/mongo";
+import { FaultProxy } from "@pq/core/testing";
+import { type MongoServer, startMongo } from "@pq/services";
+import type { Store, StoreOptions } from "../store.ts";
+import { pass } from "../time.ts";
+
+/** Longer than any command of a client may take, in ms. */
+const PAST_TIMEOUT = 2500;
+
+/** Start one, which has written what it has answered. Weak: each second stop loses all that was written since the one before. */
+export async function startMongoStore({ flavour, weak, keep }: StoreOptions): Promise<Store> {
+  if (flavour !== undefined) throw new Error("There are no flavours of MongoDB.");
+  const server = await startMongo({ using: ["program", "stand-in"], standalone: true, storage: "file" });
+  const backup = weak ? new Backup(server, await mkdtemp(join(tmpdir(), "pq-faults-mongo-"))) : undefined;
+  const durable = server.genuine ? "standalone, with a journal" : "each command in its file before it is answered";
+  return {
+    version: server.genuine ? `MongoDB ${server.version}` : `no MongoDB, but a ${server.source}`,
+    setup: `${durable}${weak ? ", and each second stop loses all since the one before" : ""}`,
+    // A stand-in needs seconds to start, and writes its file for each command.
+    pace: server.genuine ? 1 : 4,
+    exactCounters: true,
+    proxy: () => FaultProxy.listen({ host: server.host, port: server.port, isRequest: isOurs }),
+    place: (proxy) => ({ store: "mongo", host: (proxy ?? server).host, port: (proxy ?? server).port }),
+    async stop() {
+      await server.stop();
+      await backup?.losePower();
+    },
+    start: () => server.start(),
+    pause: () => server.pause(),
+    specials: {
+      "frozen past the timeout": { cuts: false, run: () => freeze(server) },
+      "another that opens and closes": { cuts: false, run: () => openAndClose(server) },
+    },
+    async close() {
+      await server.stop();
+      if (keep !== undefined) await cp(server.folder ?? "", join(keep, "mongo"), { recursive: true });
+      await server.close();
+      await backup?.close();
+    },
+  };
+}
+
+/** A call is several commands on our collections: each of them may be lost. Greetings are none. */
+function isOurs(bytes: Uint8Array): boolean {
+  return /\0pq\.\w+\0/.test(Buffer.from(bytes).toString("latin1"));
+}
+
+async function freeze(server: MongoServer): Promise<void> {
+  const resume = server.pause();
+  await pass(PAST_TIMEOUT);
+  resume();
+}
+
+async function openAndClose({ url }: MongoServer): Promise<void> {
+  const backend = mongo({ url });
+  await backend.open({ report: () => undefined }).catch(() => undefined); // it may be slow to come back
+  await backend.close();
+}
+
+/** The data of a server that does not run, as they were at another time. */
+class Backup {
+  readonly #data: string;
+  readonly #folder: string;
+  #taken = false;
+
+  constructor({ folder = "" }: MongoServer, own: string) {
+    this.#data = folder;
+    this.#folder = own;
+  }
+
+  /** Take a copy; the next time, put it back. */
+  async losePower(): Promise<void> {
+    const [from, to] = this.#taken ? [this.#folder, this.#data] : [this.#data, this.#folder];
+    await rm(to, { recursive: true, force: true });
+    await cp(from, to, { recursive: true });
+    this.#taken = !this.#taken;
+  }
+
+  async close(): Promise<void> {
+    await rm(this.#folder, { recursive: true });
+  }
+}
