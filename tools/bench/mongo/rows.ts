@@ -10,8 +10,8 @@ const QUEUES_AND_RAW: readonly MongoSide[] = [...QUEUES, "raw"];
 /** How many workers drain together. */
 export const TEAMS = [1, 4, 16, 64] as const;
 
-/** In seconds: where a backlog row leaves those who are not done. */
-const LIMIT = 30;
+/** In seconds: where a backlog row leaves those who are not done, and those whose queue is not full. */
+const LIMITS = { limit: 30, fillLimit: 120 } as const;
 
 /** Tuned, jobs by the clock, all queues: what a row is when it says nothing else. The class is that of the server that is there. */
 const plain = { jobs: "auto", sides: QUEUES, classes: ["D0", "D2"], tuned: true, measures: [RATE] } as const;
@@ -55,12 +55,15 @@ const mainRows: readonly Row[] = [
   })),
 ];
 
-const teamRows: readonly Row[] = TEAMS.map((workers) => ({
-  ...plain,
-  id: `workers-${workers}`,
-  title: `drain by ${workers} workers of concurrency 16, in ${Math.min(workers, 4)} processes`,
-  shape: { workload: "team", workers, processes: Math.min(workers, 4), concurrency: 16 },
-}));
+const teamRows: readonly Row[] = TEAMS.map((workers) => {
+  const processes = Math.min(workers, 4);
+  return {
+    ...plain,
+    id: `workers-${workers}`,
+    title: `drain, concurrency 16 each, workers: ${workers}, processes: ${processes}`,
+    shape: { workload: "team", workers, processes, concurrency: 16 },
+  };
+});
 
 const otherRows: readonly Row[] = [
   {
@@ -105,14 +108,14 @@ const backlogRows: readonly Row[] = DEPTHS.flatMap((backlog): readonly Row[] => 
       jobs: 50_000,
       id: `backlog-put-${backlog}`,
       title: `put 50,000, 100 in flight, onto ${depth}`,
-      shape: { workload: "put", inFlight: 100, backlog, limit: LIMIT },
+      shape: { workload: "put", inFlight: 100, backlog, ...LIMITS },
     },
     {
       ...plain,
       jobs: 50_000,
       id: `backlog-drain-${backlog}`,
       title: `drain, concurrency 100, the first 50,000 of 50,000 and ${depth}`,
-      shape: { workload: "drain", concurrency: 100, backlog, limit: LIMIT },
+      shape: { workload: "drain", concurrency: 100, backlog, ...LIMITS },
     },
   ];
 });

@@ -53,7 +53,7 @@ function head(suite: Suite, { quick }: Results, rows: readonly RowResult[]): str
     "The sides of a row run in turns, A B C C B A. **Lead** is the median of the ratio of ours to theirs (the other way round for times and costs, so that",
     "above 1 is ahead) over the rounds, with its range. **Control** is each side's first run of a round against its second; where its median",
     "differs from 1 by more than 10 %, `!` says that the machine was not quiet and the row says little. Clocks stop at the last confirmed ack. Every job is audited: one lost",
-    "or doubled makes the side's row void. The payload has 100 bytes where nothing else is said. Commands are counted by the server and include those that scripts call; CPU is",
+    "or doubled makes the side's row void. The payload has 100 bytes where nothing else is said. Commands are counted by the server; CPU is",
     "user and system time of the whole process.",
     "",
   ].join("\n");

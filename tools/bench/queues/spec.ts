@@ -37,8 +37,10 @@ export interface Shape {
   readonly processes?: number;
   /** How long, where time and not the number of jobs is given. */
   readonly seconds?: number;
-  /** After so many seconds the filling is given up, and the clock is stopped. Default: none. */
+  /** After so many seconds the clock is stopped, whatever is left. Default: none. */
   readonly limit?: number;
+  /** After so many seconds the filling is given up, and with it the side. Default: none. */
+  readonly fillLimit?: number;
 }
 
 /** One run of one side. */

@@ -76,13 +76,13 @@ export async function putInBatches(
   }
 }
 
-/** Put the first `count` jobs outside the clock, the way the row wants it. Throws when its limit is over before. */
+/** Put the first `count` jobs outside the clock, the way the row wants it. Throws when its time is over before. */
 export async function fill(producer: Producer, jobs: Jobs, count: number, { shape }: RunSpec): Promise<void> {
-  const { singly = false, limit = Infinity } = shape;
-  const end = performance.now() + limit * 1000;
+  const { singly = false, fillLimit = Infinity } = shape;
+  const end = performance.now() + fillLimit * 1000;
   const step = singly ? 1 : fillBatch(shape);
   const put = async (from: number): Promise<unknown> => {
-    if (performance.now() > end) throw new Error(`after ${limit} s ${from} of ${count} jobs were in the queue`);
+    if (performance.now() > end) throw new Error(`after ${fillLimit} s ${from} of ${count} jobs were in the queue`);
     return singly ? producer.put(jobs.task(from)) : producer.putMany(jobs.tasks(from, Math.min(from + step, count)));
   };
   await inLanes([0, Math.ceil(count / step)], singly ? 100 : 1, (index) => put(index * step));

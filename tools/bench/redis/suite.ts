@@ -26,6 +26,7 @@ export const redisSuite: Suite = {
   preface: () => [],
   serverNote: "on the same machine, started anew for each row and emptied before each run",
   notes: [
+    "Commands include those that scripts call.",
     "A backlog row puts or drains 50,000 jobs at the depth in its title, which moves by as many meanwhile.",
     "The raw commands keep no promise and audit nothing: RPUSH, LPOP with HDEL, BLPOP for latencies. They are the limit, not a rival.",
     "Stalled jobs are looked after on every side: by default where the library does it by default, every 5 s on bee-queue.",
