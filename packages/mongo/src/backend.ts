@@ -19,10 +19,12 @@ import {
   type TouchParams,
   type WaitParams,
 } from "@pq/core/backend";
+import type { Call } from "./call.ts";
 import { mongoCapabilities } from "./capabilities.ts";
 import { operatorChange, settleChange, touchChange } from "./changes.ts";
 import { Connection } from "./connection.ts";
 import { kick, truncate } from "./control.ts";
+import { Folding } from "./folding.ts";
 import { readGuarantees } from "./guarantees.ts";
 import { setPaused } from "./head.ts";
 import { prepare } from "./meta.ts";
@@ -44,6 +46,7 @@ import { Waiting } from "./waiting.ts";
 interface Known extends QueueParts {
   readonly rounds: Rounds;
   readonly waiting: Waiting;
+  readonly folding: Folding;
 }
 
 /** A store on MongoDB. */
@@ -185,6 +188,7 @@ export class MongoBackend implements Backend {
     this.#check();
     let known = this.#queues.get(queue);
     if (known === undefined) this.#queues.set(queue, (known = this.#newQueue(queue)));
+    known.folding.inUse();
     return known;
   }
 
@@ -196,8 +200,13 @@ export class MongoBackend implements Backend {
       report: (event) => this.#report(event),
       freed: () => this.#queues.get(queue)?.waiting.signal(),
     };
-    const rounds = new Rounds(parts, () => this.#connection.call());
-    return { ...parts, rounds, waiting: new Waiting(parts, this.#connection, this.#stream) };
+    const newCall = (): Call => this.#connection.call();
+    return {
+      ...parts,
+      rounds: new Rounds(parts, newCall),
+      waiting: new Waiting(parts, this.#connection, this.#stream),
+      folding: new Folding(parts, newCall),
+    };
   }
 
   #check(): void {

@@ -11,9 +11,8 @@
  */
 import type { Counters } from "@pq/core/backend";
 import type { Call } from "./call.ts";
-import { forgottenAt } from "./page/page.ts";
+import { REMEMBERED } from "./page/page.ts";
 import { noCounters } from "./page/put.ts";
-import { dueBy } from "./pages.ts";
 import type { QueueParts } from "./parts.ts";
 import type { HeadDocument, PageDocument } from "./schema.ts";
 
@@ -52,12 +51,12 @@ export async function fold(call: Call, parts: QueueParts): Promise<boolean> {
 
 async function pagesOver(call: Call, { queue, time }: QueueParts): Promise<Closed[]> {
   // Whose groups are not looked after yet is not over.
-  const filter = { ...dueBy(time), q: queue, closed: { $exists: true }, todo: { $exists: false } };
+  const filter = { q: queue, closed: { $lte: new Date(time.now - REMEMBERED.ms) }, todo: { $exists: false } };
   const project = { k: 1, closed: 1, now: "$$NOW" };
   const closed = await call.read(({ pages }) =>
     pages.aggregate<Closed>([{ $match: filter }, { $limit: BATCH }, { $project: project }], FROM_MAJORITY).toArray(),
   );
-  return closed.filter((page) => forgottenAt({ closed: page.closed.getTime() }) <= page.now.getTime());
+  return closed.filter((page) => page.now.getTime() - page.closed.getTime() >= REMEMBERED.ms);
 }
 
 /** Count them in the head. `false`: somebody else has folded meanwhile. */

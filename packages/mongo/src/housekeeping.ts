@@ -1,9 +1,7 @@
 /** What time does to pages, written down by whoever comes by: it needs no daemon. */
 import { resolvePending } from "./admission.ts";
 import type { Call } from "./call.ts";
-import { fold } from "./fold.ts";
 import { rearm } from "./groups.ts";
-import { forgottenAt } from "./page/page.ts";
 import { MOST_DUE } from "./pages.ts";
 import type { QueueParts } from "./parts.ts";
 
@@ -20,7 +18,5 @@ export async function housekeep(call: Call, parts: QueueParts, limit: number = M
   // Their puts are over by now: each is admitted, or it never will be.
   const pending = seen.filter(({ page }) => page.pending);
   for (const { page } of pending) await resolvePending(call, parts, page.id);
-  const isOver = seen.some(({ page, now }) => forgottenAt(page) <= now);
-  const more = isOver && (await fold(call, parts));
-  return more || !written || seen.length === limit;
+  return !written || seen.length === limit;
 }

@@ -200,6 +200,7 @@ export const indexes: { readonly [name in keyof Collections]: readonly IndexDesc
     { key: { q: 1, names: 1 }, name: "names", unique: true },
     pagesWith("next"),
     pagesWith("wake"),
+    pagesWith("closed"),
     { key: { q: 1, in: 1, n: 1 }, name: "in" },
     // Of what never changes: a page that moved in the index while it is walked would be missed, or seen twice.
     { key: { q: 1, n: 1 }, name: "n" },

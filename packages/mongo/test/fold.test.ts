@@ -1,8 +1,9 @@
 import { Binary } from "mongodb";
-import { newJob } from "@pq/core/testing";
+import { eventually, ManualClock, newJob } from "@pq/core/testing";
 import { available } from "@pq/services";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fold } from "../src/fold.ts";
+import { Folding } from "../src/folding.ts";
 import { readStats } from "../src/stats.ts";
 import { breakingOff, interrupting, type PageQueue, PageStore } from "./page-store.ts";
 
@@ -176,5 +177,18 @@ describe.skipIf(!there.available)("folding", { timeout: 60_000 }, () => {
     const queue = await store.queue();
     expect(await fold(queue.call(), queue.parts)).toBe(false);
     expect(await queue.all.heads.countDocuments()).toBe(0);
+  });
+
+  test("happens beside the calls of whoever uses the queue, now and then", async () => {
+    const clock = new ManualClock();
+    const queue = await someOver();
+    await queue.age(await overPage(queue));
+    const folding = new Folding(queue.parts, () => queue.call(), clock);
+    const before = await stored(queue);
+    folding.inUse();
+    await clock.advance(20_000);
+    expect(await stored(queue)).toEqual(before);
+    folding.inUse();
+    await eventually(async () => expect(await stored(queue)).not.toEqual(before));
   });
 });

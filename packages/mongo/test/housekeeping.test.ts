@@ -41,20 +41,6 @@ describe.skipIf(!there.available)("housekeeping", { timeout: 60_000 }, () => {
     expect(await queue.all.pages.find().toArray()).toEqual(before);
   });
 
-  test("folds pages that are over", async () => {
-    const queue = await store.queue();
-    const jobs = [newJob(), newJob()];
-    for (const job of jobs) {
-      const page = await queue.put(job);
-      await queue.finish(job, "ack");
-      await queue.age(page);
-    }
-    await queue.put(newJob());
-    while (await housekeep(queue.call(), queue.parts));
-    expect(await queue.all.pages.countDocuments()).toBe(1);
-    expect((await queue.all.heads.findOne())?.total?.ack).toBe(2);
-  });
-
   test("broken off after any command, it is finished by the next one, with whose turn it is in groups", async () => {
     await breakingOff(
       async () => {

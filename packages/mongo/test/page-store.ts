@@ -166,7 +166,7 @@ export class PageQueue {
   /** Make pages that are closed as old as those that are folded. */
   async age(...pages: readonly string[]): Promise<void> {
     const long = new Date(Date.now() - 120_000);
-    await this.all.pages.updateMany({ _id: { $in: [...pages] } }, { $set: { closed: long, wake: long } });
+    await this.all.pages.updateMany({ _id: { $in: [...pages] } }, { $set: { closed: long } });
   }
 }
 

@@ -9,9 +9,6 @@ import { comparePlaces, placeBytes } from "./place.ts";
 /** How long a page remembers calls, in ms, and how many. */
 export const REMEMBERED = { ms: 60_000, calls: 1_000 } as const;
 
-/** Pages that are closed within so many ms are forgotten at once. */
-const TOGETHER = 10_000;
-
 /** How long a page may wait to be admitted before housekeeping asks what became of its put, in ms. */
 const PENDING = 60_000;
 
@@ -124,7 +121,7 @@ type Derived = Required<Pick<PageDocument, "s" | "free" | "in" | "c" | "k" | "ta
 /** The fields of a page that change, as they are to be stored. */
 export function derived(page: Page): Derived {
   const { c, takes, free, first, moment } = survey(page);
-  const wake = page.pending ? page.at + PENDING : Math.min(moment, forgottenAt(page), LAST_TIME);
+  const wake = page.pending ? page.at + PENDING : Math.min(moment, LAST_TIME);
   return {
     s: new Binary(encode(page, page.at, page.n)),
     next: first === undefined || page.pending ? undefined : placeBytes(first),
@@ -138,11 +135,6 @@ export function derived(page: Page): Derived {
     closed: page.closed === null ? undefined : new Date(page.closed),
     pending: page.pending || undefined,
   };
-}
-
-/** When nobody needs what this page remembers any more; `Infinity`: it has jobs. Many at once, so that they are deleted together. */
-export function forgottenAt({ closed }: Pick<Page, "closed">): number {
-  return closed === null ? Infinity : Math.ceil((closed + REMEMBERED.ms) / TOGETHER) * TOGETHER;
 }
 
 /** What there is to know of all jobs together. */
