@@ -46,6 +46,8 @@ export interface RoundParts {
   readonly cache: PageCache;
   /** A take chooses among so many pages. */
   readonly width: number;
+  /** It is the first try. */
+  readonly first: boolean;
 }
 
 /** One try. */
@@ -66,6 +68,8 @@ export class Round {
   async run({ takes, changes }: Works): Promise<Works & { readonly lost: boolean }> {
     const guard = takes.length === 0 ? this.#seeCached(changes) : undefined;
     const [offer, paused] = guard === undefined ? await this.#read(takes, changes) : [undefined, true];
+    const undone = this.#parts.first && takes.length > 0 ? this.#pages().filter(({ todo }) => todo.size > 0) : [];
+    if (undone.length > 0) return { takes, changes, lost: !(await this.#lookAfter(undone)) };
     this.#locate(changes);
     const outcomes = await this.#change(changes);
     const deliveries = offer === undefined ? [] : await this.#deliver(takes, offer, paused);
@@ -176,8 +180,9 @@ export class Round {
     return { page, now };
   }
 
-  /** Pages may be found in several ways. */
+  /** Pages may be found in several ways. Those that are pending are not to be seen. */
   #see(seen: Seen): Seen {
+    if (seen.page.pending) return seen;
     const known = this.#seen.get(seen.page.id);
     if (known !== undefined) return known;
     this.#parts.queue.time.saw(seen.now);
@@ -255,6 +260,15 @@ export class Round {
   }
 
   // ---- afterwards -------------------------------------------------------------------------------------------------
+
+  /** What time has done to groups, or a call that was broken off, may change who is next: it comes before anything is given out. */
+  async #lookAfter(pages: readonly Page[]): Promise<boolean> {
+    const { queue } = this.#parts;
+    const changed = pages.filter((page) => page.changed);
+    if (!(await queue.pages.write(this.#call, changed))) return false;
+    await rearm(this.#call, queue, pages);
+    return true;
+  }
 
   /** Look after the groups of pages that were written. Tells whether a job got its turn. */
   async #settleDown(written: readonly Page[]): Promise<boolean> {

@@ -81,11 +81,12 @@ export class Rounds {
     const parts = { queue: this.#queue, call: this.#newCall(), cache: this.#cache };
     let left = works;
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const { takes, changes, lost } = await new Round({ ...parts, width: this.#width }).run(left);
+      const { takes, changes, lost } = await new Round({ ...parts, width: this.#width, first: tries === 0 }).run(left);
       if (takes.length + changes.length === 0) return this.#narrow();
       left = { takes, changes };
       if (!lost) continue;
-      this.#width = Math.min(WIDEST, 2 * this.#width);
+      // A change that is lost, perhaps since a lease has ended, says nothing of others who take.
+      if (takes.length > 0) this.#width = Math.min(WIDEST, 2 * this.#width);
       await sleep(systemClock, randomInt(Math.min(LONGEST_PAUSE, 2 ** tries)));
     }
     throw new PqError("OUTCOME_UNKNOWN", `others changed the same jobs ${MOST_TRIES} times in a row`);
