@@ -3,11 +3,11 @@
  * nobody may be at work. Tells what is not true, for people; nothing: all is well.
  */
 import { isDeepStrictEqual } from "node:util";
-import { jobIdToBytes } from "@pq/core/backend";
+import { type JobId, jobIdToBytes } from "@pq/core/backend";
 import { type Db, MongoClient } from "mongodb";
 import { firstMembers, isMember } from "../src/lanes.ts";
 import { unpackBody } from "../src/page/body.ts";
-import type { PageJob } from "../src/page/job.ts";
+import type { PageJob, RecordState } from "../src/page/job.ts";
 import { derived, type Page, readPage } from "../src/page/page.ts";
 import { comparePositions, positionBytes } from "../src/page/place.ts";
 import {
@@ -57,7 +57,16 @@ export async function broken(db: Db, q: string, { settled = false, brokenOff = f
   ];
 }
 
-/** The same for a database of this server. */
+/** The states of all jobs that pages know of, by their ids: those that are gone, too, for a minute after the last one of their page is. */
+export async function statesOf(db: Db, q: string): Promise<ReadonlyMap<JobId, readonly RecordState[]>> {
+  const { pages } = await load(collections(db, "pq", { promoteBuffers: false }), q, []);
+  const states = new Map<JobId, RecordState[]>();
+  const visible = [...pages.values()].filter(({ pending }) => !pending);
+  for (const { id, state } of visible.flatMap(({ jobs }) => jobs)) states.set(id, [...(states.get(id) ?? []), state]);
+  return states;
+}
+
+/** `broken` for a database of this server. */
 export async function brokenAt(url: string, db: string, queue: string, done: Done): Promise<string[]> {
   const client = new MongoClient(url);
   try {

@@ -1,6 +1,5 @@
 /** A MongoDB server, or what stands in for one, with its faults. */
-import { cp, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { mongo } from "@pq/mongo";
 import { FaultProxy } from "@pq/core/testing";
@@ -11,15 +10,14 @@ import { pass } from "../time.ts";
 /** Longer than any command of a client may take, in ms. */
 const PAST_TIMEOUT = 2500;
 
-/** Start one, which has written what it has answered. Weak: each second stop loses all that was written since the one before. */
+/** Start one, which has written what it has answered. Weak: each stop loses all of it. */
 export async function startMongoStore({ flavour, weak, keep }: StoreOptions): Promise<Store> {
   if (flavour !== undefined) throw new Error("There are no flavours of MongoDB.");
   const server = await startMongo({ using: ["program", "stand-in"], standalone: true, storage: "file" });
-  const backup = weak ? new Backup(server, await mkdtemp(join(tmpdir(), "pq-faults-mongo-"))) : undefined;
   const durable = server.genuine ? "standalone, with a journal" : "each command in its file before it is answered";
   return {
     version: server.genuine ? `MongoDB ${server.version}` : `no MongoDB, but a ${server.source}`,
-    setup: `${durable}${weak ? ", and each second stop loses all since the one before" : ""}`,
+    setup: `${durable}${weak ? ", and each stop loses all of it" : ""}`,
     // A stand-in needs seconds to start, and writes its file for each command.
     pace: server.genuine ? 1 : 4,
     exactCounters: true,
@@ -27,7 +25,7 @@ export async function startMongoStore({ flavour, weak, keep }: StoreOptions): Pr
     place: (proxy) => ({ store: "mongo", host: (proxy ?? server).host, port: (proxy ?? server).port }),
     async stop() {
       await server.stop();
-      await backup?.losePower();
+      if (weak) await losePower(server);
     },
     start: () => server.start(),
     pause: () => server.pause(),
@@ -39,7 +37,6 @@ export async function startMongoStore({ flavour, weak, keep }: StoreOptions): Pr
       await server.stop();
       if (keep !== undefined) await cp(server.folder ?? "", join(keep, "mongo"), { recursive: true });
       await server.close();
-      await backup?.close();
     },
   };
 }
@@ -61,26 +58,7 @@ async function openAndClose({ url }: MongoServer): Promise<void> {
   await backend.close();
 }
 
-/** The data of a server that does not run, as they were at another time. */
-class Backup {
-  readonly #data: string;
-  readonly #folder: string;
-  #taken = false;
-
-  constructor({ folder = "" }: MongoServer, own: string) {
-    this.#data = folder;
-    this.#folder = own;
-  }
-
-  /** Take a copy; the next time, put it back. */
-  async losePower(): Promise<void> {
-    const [from, to] = this.#taken ? [this.#folder, this.#data] : [this.#data, this.#folder];
-    await rm(to, { recursive: true, force: true });
-    await cp(from, to, { recursive: true });
-    this.#taken = !this.#taken;
-  }
-
-  async close(): Promise<void> {
-    await rm(this.#folder, { recursive: true });
-  }
+/** What a power cut takes from a server that writes nothing down: everything. */
+async function losePower({ folder = "" }: MongoServer): Promise<void> {
+  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true });
 }
