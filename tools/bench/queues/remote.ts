@@ -86,7 +86,9 @@ export class Remote {
       }, PATIENCE);
       this.#child.on("message", answered);
       this.#child.on("exit", died);
-      this.#child.send(request);
+      this.#child.send(request, (error) => {
+        if (error !== null) died();
+      });
     });
   }
 }

@@ -33,7 +33,7 @@ export class Member {
   }
 
   start(): void {
-    this.#child.send({ type: "start" } satisfies TeamRequest);
+    this.#send({ type: "start" });
   }
 
   /** Close its workers and end it. Resolves with its audit. */
@@ -46,8 +46,14 @@ export class Member {
 
   #ask(request: TeamRequest): Promise<TeamReply> {
     const answer = new Promise<TeamReply>((resolve) => (this.#answered = resolve));
-    this.#child.send(request);
+    this.#send(request);
     return Promise.race([answer, this.failure]);
+  }
+
+  #send(request: TeamRequest): void {
+    this.#child.send(request, (error) => {
+      if (error !== null) this.#fail(error);
+    });
   }
 
   #hear(reply: TeamReply): void {
