@@ -26,8 +26,6 @@ import { now, pass } from "./time.ts";
 
 const PRODUCERS = 2;
 const WORKERS = 4;
-/** Jobs a second of each producer, about, with the quickest store. */
-const RATE = 100;
 /** Long enough to sit out most faults, and so short that many calls end as of unknown outcome; in ms. */
 const DEADLINES = [5000, 700];
 /** A client that does not end by itself within so many ms is killed. */
@@ -74,7 +72,7 @@ async function conduct(store: Store, folder: string, options: RunOptions): Promi
   const clients = await startClients(store, {
     folder,
     seed,
-    rate: RATE / store.pace,
+    rate: store.rate,
     bug,
     deadlines: DEADLINES,
     conductor,

@@ -27,7 +27,9 @@ export interface Store {
   readonly version: string;
   /** How it was set up, for the report. */
   readonly setup: string;
-  /** So many times as long as with the quickest store pass between two faults, and between two puts: 1 or more. */
+  /** Jobs a second of each producer, about. */
+  readonly rate: number;
+  /** So many times as long as with the quickest store pass between two faults: 1 or more. */
   readonly pace: number;
   /** Are counters exact also after a crash? */
   readonly exactCounters: boolean;

@@ -198,7 +198,7 @@ export class Hand {
 /** Lose commands and cut connections. */
 export async function harm(proxies: readonly FaultProxy[], dice: Dice, until: number): Promise<void> {
   while (Date.now() < until) {
-    await sleep(20 + dice.below(200));
+    await sleep(50 + dice.below(500));
     const proxy = dice.of(proxies);
     if (dice.once(5)) proxy.cut();
     else if (dice.once(2)) proxy.loseReply();

@@ -19,6 +19,7 @@ export async function startMongoStore({ flavour, weak, keep }: StoreOptions): Pr
     version: server.genuine ? `MongoDB ${server.version}` : `no MongoDB, but a ${server.source}`,
     setup: `${durable}${weak ? ", and each stop loses all of it" : ""}`,
     // A stand-in needs seconds to start, and writes its file for each command.
+    rate: server.genuine ? 100 : 8,
     pace: server.genuine ? 1 : 4,
     exactCounters: true,
     proxy: () => FaultProxy.listen({ host: server.host, port: server.port, isRequest: isOurs }),

@@ -23,6 +23,7 @@ export async function startRedisStore({ flavour = "redis", weak }: StoreOptions)
   return {
     version: `${name} ${server.version}`,
     setup: `appendonly yes, appendfsync no${weak ? `, and each stop loses the last ${UNSYNCED} bytes of the file` : ""}`,
+    rate: 100,
     pace: 1,
     exactCounters: true,
     proxy: () => FaultProxy.listen({ host: server.host, port: server.port, isRequest: isScript }),
