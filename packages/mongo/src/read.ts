@@ -1,5 +1,4 @@
 /** Looking at jobs. */
-import type { Filter } from "mongodb";
 import type { JobId, JobState, ReadResult, StoredJob } from "@pq/core/backend";
 import { type Located, readContents } from "./bodies.ts";
 import type { Call } from "./call.ts";
@@ -9,7 +8,6 @@ import { cursorOf, First, type Key, keyIn, keyOf } from "./listing.ts";
 import { idName } from "./names.ts";
 import type { Page } from "./page/page.ts";
 import type { QueueParts } from "./parts.ts";
-import type { PageDocument } from "./schema.ts";
 
 /** Bytes of payloads in one answer, and jobs whose payloads are fetched at a time. */
 const MOST_BYTES = 16 * 1024 * 1024;
@@ -61,8 +59,8 @@ export async function* pagesWith(call: Call, parts: QueueParts, state: JobState)
   const head = await readHeadNow(call, parts);
   if (head === null) return;
   // What has fallen due is not written in `in` yet.
-  const filter: Filter<PageDocument> = { $or: [{ in: state }, { wake: { $lte: head.now } }] };
-  for await (const { page } of parts.pages.each(call, filter)) if (!page.pending) yield page;
+  const filters = [{ in: state }, { wake: { $lte: head.now } }];
+  for await (const { page } of parts.pages.each(call, filters)) if (!page.pending) yield page;
 }
 
 /** The jobs of a page that anybody may see. */
