@@ -74,11 +74,9 @@ export class Pages {
     return this.read(call, dueBy(time), { sort: { wake: 1 }, limit });
   }
 
-  /** The same as `read`, one page after the other, however many there are: those that match any of these filters. */
-  async *each(call: Call, filters: readonly Filter<PageDocument>[]): AsyncGenerator<Seen, void> {
-    // The queue stands in each of them: beside `$or` it would keep MongoDB from a partial index within.
-    const $or = filters.map((filter) => ({ ...filter, q: this.queue }));
-    const stages = [{ $match: { $or } }, { $project: { ...pageFields, now: "$$NOW" } }];
+  /** The same as `read`, one page after the other, however many there are. */
+  async *each(call: Call, filter: Filter<PageDocument>): AsyncGenerator<Seen, void> {
+    const stages = [{ $match: { ...filter, q: this.queue } }, { $project: { ...pageFields, now: "$$NOW" } }];
     const cursor = await call.read(async ({ pages }) => {
       return pages.aggregate<StoredPage & { now: Date }>(stages, { batchSize: AT_A_TIME });
     });

@@ -58,9 +58,13 @@ export async function readState(
 export async function* pagesWith(call: Call, parts: QueueParts, state: JobState): AsyncGenerator<Page, void> {
   const head = await readHeadNow(call, parts);
   if (head === null) return;
-  // What has fallen due is not written in `in` yet.
-  const filters = [{ in: state }, { wake: { $lte: head.now } }];
-  for await (const { page } of parts.pages.each(call, filters)) if (!page.pending) yield page;
+  // What has fallen due is not written in `in` yet. It comes first: a page that is written meanwhile is found there then.
+  const due = new Set<string>();
+  for await (const { page } of parts.pages.each(call, { wake: { $lte: head.now } })) {
+    due.add(page.id);
+    if (!page.pending) yield page;
+  }
+  for await (const { page } of parts.pages.each(call, { in: state })) if (!due.has(page.id)) yield page;
 }
 
 /** The jobs of a page that anybody may see. */

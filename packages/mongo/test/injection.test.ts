@@ -8,7 +8,6 @@ import { newJob } from "@pq/core/testing";
 import { available } from "@pq/services";
 import { Binary, type CommandStartedEvent, type Document, MongoClient } from "mongodb";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { branchesOf } from "./shapes.ts";
 import { Seam, Site } from "./site.ts";
 import { code } from "./support.ts";
 
@@ -175,7 +174,7 @@ function isDocument(value: unknown): value is Document {
 function filtersOf(command: Document): Document[] {
   const statements = [...((command["updates"] ?? []) as Document[]), ...((command["deletes"] ?? []) as Document[])];
   const [first] = (command["pipeline"] ?? []) as Document[];
-  return [command["filter"], command["query"], first?.["$match"], ...statements.map(({ q }) => q as unknown)]
-    .filter(isDocument)
-    .flatMap(branchesOf);
+  return [command["filter"], command["query"], first?.["$match"], ...statements.map(({ q }) => q as unknown)].filter(
+    isDocument,
+  );
 }

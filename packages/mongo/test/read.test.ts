@@ -1,10 +1,11 @@
-import { JOB_STATES, newJobId } from "@pq/core/backend";
+import { JOB_STATES, newJobId, sleep, systemClock } from "@pq/core/backend";
 import { eventually, newJob } from "@pq/core/testing";
 import { available } from "@pq/services";
 import { Binary } from "mongodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { housekeep } from "../src/housekeeping.ts";
 import { readIds, readState } from "../src/read.ts";
-import { PageStore, type PageQueue } from "./page-store.ts";
+import { interrupting, type PageQueue, PageStore } from "./page-store.ts";
 import { code } from "./support.ts";
 
 const there = await available("mongo", "stand-in");
@@ -69,6 +70,26 @@ describe.skipIf(!there.available)("reading", { timeout: 60_000 }, () => {
     const found = await readIds(queue.call(), queue.parts, ids);
     expect(found.map(({ state }) => state)).toEqual(["ready", "ready", "buried"]);
     expect(await queue.all.pages.find().toArray()).toEqual(before);
+  });
+
+  test("what has fallen due is listed once, though others write it down before any command", async () => {
+    const found: string[][] = [];
+    await interrupting(
+      async () => {
+        const queue = await store.queue();
+        for (const name of ["a", "b"]) await queue.put(newJob({ payload: name, due: { in: 1 } }));
+        await queue.put(newJob("c"));
+        await sleep(systemClock, 10);
+        return queue;
+      },
+      async (queue, call) => {
+        const { jobs } = await readState(call, queue.parts, { state: "ready", limit: 9, cursor: null });
+        found.push(names(jobs));
+      },
+      (queue) => housekeep(queue.call(), queue.parts),
+      async () => expect(found.at(-1)?.toSorted()).toEqual(["a", "b", "c"]),
+    );
+    expect(found.length).toBeGreaterThan(3);
   });
 
   test("a list of many pages gives each job once, however long its parts are", async () => {

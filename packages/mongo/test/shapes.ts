@@ -60,11 +60,6 @@ interface Stages {
   readonly $limit?: number;
 }
 
-/** The filters of which a document must match one: those of an `$or` that has nothing beside it, or this one. */
-export function branchesOf(filter: Document): readonly Document[] {
-  return Object.keys(filter).length === 1 && "$or" in filter ? (filter["$or"] as Document[]) : [filter];
-}
-
 /** How many values are named in a filter, of which each is found by itself; at least 1. */
 export function pointsOf(filter: Document): number {
   const lengths = Object.values(filter).map((value: unknown) => {
@@ -87,7 +82,6 @@ function statement(on: string, filter: Document, command: Document, selection: S
 /** The fields of a filter in the order of their names, each with its operators: `_id:$in q`. */
 function textOf(filter: Document): string {
   const words = Object.entries(filter).map(([field, value]: [string, unknown]) => {
-    if (field === "$or") return `$or(${(value as Document[]).map(textOf).join(", ")})`;
     if (field === "$expr" || !isDocument(value)) return field;
     const operators = namesOf(value).filter((name) => name.startsWith("$"));
     return operators.length === 0 ? field : `${field}:${operators.join()}`;
