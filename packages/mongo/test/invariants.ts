@@ -201,7 +201,9 @@ function laneFaults({ pages, lanes }: Stored): string[] {
     if (!pages.has(page)) found.push(`lane ${_id} has no page`);
   }
   for (const page of pages.values()) {
-    for (const [group, job] of firstMembers(page, groupsOf([page]))) {
+    // Whose TTL is over is nobody's member, written down or not.
+    const jobs = page.jobs.filter(({ expiresAt }) => expiresAt === null || expiresAt > Date.now());
+    for (const [group, job] of firstMembers({ ...page, jobs }, groupsOf([page]))) {
       if (page.todo.has(group)) continue;
       const lane = byId.get(laneId(page.id, group));
       if (lane === undefined) found.push(`no lane leads to ${job.id} of ${group} in ${page.id}`);
