@@ -39,7 +39,7 @@ export function reportOf(
   return [
     "# Under faults",
     "",
-    "Written by the command below, and not by hand. Producers and workers are processes of their own; each reaches a real server through a",
+    "Written by the command below, and not by hand. Producers and workers are processes of their own; each reaches the server below through a",
     "proxy of its own, which loses and cuts; the server and the workers are killed and stopped. What each process saw is checked afterwards.",
     "What each rule says in full is in `tools/faults/check`; what proves that each can fail, in `tools/test/faults-checks.test.ts`.",
     "",
