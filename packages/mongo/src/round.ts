@@ -55,6 +55,8 @@ export class Round {
   readonly #parts: RoundParts;
   readonly #call: Call;
   readonly #seen = new Map<string, Seen>();
+  /** Pages to which time has done something that is not written yet. */
+  readonly #late = new Set<Page>();
   /** The pages that know the ids of changes. */
   readonly #whereabouts = new Map<JobId, Page[]>();
   readonly #attachments = new Attachments();
@@ -75,13 +77,16 @@ export class Round {
     const deliveries = offer === undefined ? [] : await this.#deliver(takes, offer, paused);
     await this.#attachments.store(this.#call);
     const changed = this.#pages().filter((page) => page.changed);
-    const located = deliveries.flat();
-    const [won, contents] = await Promise.all([
-      this.#parts.queue.pages.write(this.#call, changed, guard),
-      readContents(this.#call, located),
+    // What time alone has done is done by everybody who comes by: who is quicker does not matter.
+    const late = [...this.#late].filter((page) => !page.changed);
+    const { pages } = this.#parts.queue;
+    const [won, contents, tidied] = await Promise.all([
+      pages.write(this.#call, changed, guard),
+      readContents(this.#call, deliveries.flat()),
+      pages.write(this.#call, late),
     ]);
     if (!won) return { takes, changes, lost: true };
-    const armed = await this.#settleDown(changed);
+    const armed = await this.#settleDown(tidied ? [...changed, ...late] : changed);
     if (armed || (changes.length > 0 && changed.some(hasDeliverable))) this.#parts.queue.freed();
     changes.forEach(({ work, resolve }, index) => resolve(this.#answer(work, outcomes[index]!)));
     const answers = await this.#answers(deliveries, contents);
@@ -187,6 +192,8 @@ export class Round {
     if (known !== undefined) return known;
     this.#parts.queue.time.saw(seen.now);
     this.#seen.set(seen.page.id, seen);
+    if (seen.page.changed) this.#late.add(seen.page);
+    seen.page.changed = false;
     return seen;
   }
 
@@ -264,8 +271,8 @@ export class Round {
   /** What time has done to groups, or a call that was broken off, may change who is next: it comes before anything is given out. */
   async #lookAfter(pages: readonly Page[]): Promise<boolean> {
     const { queue } = this.#parts;
-    const changed = pages.filter((page) => page.changed);
-    if (!(await queue.pages.write(this.#call, changed))) return false;
+    const late = pages.filter((page) => this.#late.has(page));
+    if (!(await queue.pages.write(this.#call, late))) return false;
     await rearm(this.#call, queue, pages);
     return true;
   }
@@ -273,7 +280,8 @@ export class Round {
   /** Look after the groups of pages that were written. Tells whether a job got its turn. */
   async #settleDown(written: readonly Page[]): Promise<boolean> {
     const { cache, queue } = this.#parts;
-    for (const page of this.#pages()) if (page.todo.size === 0) cache.set(page);
+    const asStored = new Set([...this.#pages().filter((page) => !this.#late.has(page)), ...written]);
+    for (const page of asStored) if (page.todo.size === 0) cache.set(page);
     const todo = written.filter((page) => page.todo.size > 0);
     return todo.length > 0 && rearm(this.#call, queue, todo);
   }

@@ -1,7 +1,7 @@
 /** `keepResult`: what an acked job leaves behind. */
 import assert from "node:assert/strict";
 import { bytes as bytesCodec } from "../../codec.ts";
-import { bytes, text } from "../jobs.ts";
+import { bytes, text, WINDOW } from "../jobs.ts";
 import { resolved } from "../passing.ts";
 import type { Rule } from "../rule.ts";
 import { job, seam, type SeamQueue } from "../seam-queue.ts";
@@ -25,11 +25,11 @@ export const results: readonly Rule[] = [
     async run(t) {
       const q = await seam(t);
       const lasting = await done(q, bytes("lasting"));
-      const short = await done(q, bytes("short"), 300);
+      const short = await done(q, bytes("short"), WINDOW);
       const [kept] = await q.list("done", 1);
       assert.equal(kept?.id, lasting.id, "the jobs that are done are listed in the order in which they came there");
       assert.deepEqual(Buffer.from((await q.find(short.id))?.result ?? []), Buffer.from("short"));
-      await q.passDue(300);
+      await q.passDue(WINDOW);
       assert.equal(await q.find(short.id), undefined, "a result outlived its keepResult");
       assert.equal((await q.stats()).done, 1);
       assert.deepEqual(Buffer.from((await q.find(lasting.id))?.result ?? []), Buffer.from("lasting"));

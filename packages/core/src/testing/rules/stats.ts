@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Counters } from "../../backend.ts";
 import { newRequestId } from "../../id.ts";
 import type { DeliveredJob } from "../../job.ts";
+import { WINDOW } from "../jobs.ts";
 import type { Rule } from "../rule.ts";
 import { job, range, seam, type SeamQueue } from "../seam-queue.ts";
 
@@ -104,12 +105,12 @@ export const stats: readonly Rule[] = [
     promise: "api",
     async run(t) {
       const q = await seam(t);
-      await q.put(job("1"), job("2", { maxAttempts: 1 }), job("3"), job("ready", { ttl: 300 }));
-      await q.put(job("delayed", { ttl: 300, due: { in: 60_000 } }));
-      await q.take(3, 300);
+      await q.put(job("1"), job("2", { maxAttempts: 1 }), job("3"), job("ready", { ttl: WINDOW }));
+      await q.put(job("delayed", { ttl: WINDOW, due: { in: 60_000 } }));
+      await q.take(3, WINDOW);
       const [one, two, three] = await q.list("leased");
       assert.ok(one && two && three);
-      assert.deepEqual(await counted(q, () => q.passDue(300)), { expired: 2, leaseExpired: 3, bury: 1 });
+      assert.deepEqual(await counted(q, () => q.passDue(WINDOW)), { expired: 2, leaseExpired: 3, bury: 1 });
     },
   },
   {
