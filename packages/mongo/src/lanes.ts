@@ -16,6 +16,8 @@ import { upsert } from "./upsert.ts";
 
 /** Pages of each group that are read at a time: the one that was the first so far may have no member left. */
 const PAGES = 2;
+/** Pages that a group is left to, of which one is enough. */
+const LEFT_TO = 8;
 /** Groups that are searched at a time. */
 const GROUPS = 50;
 
@@ -50,6 +52,27 @@ export async function enter(call: Call, pages: readonly Page[]): Promise<void> {
   );
   if (entries.length === 0) return;
   await upsert(() => call.write(({ lanes }) => lanes.bulkWrite(entries, { ordered: false })));
+}
+
+/** A page that cannot be read has no members any more. Groups whose turn it has are put on the `todo` of others. */
+export async function leave(call: Call, queue: string, page: string): Promise<void> {
+  const turns = await call.read(({ groups }) => groups.find({ q: queue, page }).toArray());
+  for (const { g } of turns) {
+    const others = await call.read(({ lanes }) =>
+      lanes
+        .find({ q: queue, g, page: { $ne: page } })
+        .sort({ p: 1 })
+        .limit(LEFT_TO)
+        .toArray(),
+    );
+    const ids = others.map((lane) => lane.page);
+    await call.write(({ pages }) =>
+      pages.updateMany(
+        { _id: { $in: ids }, q: queue, damaged: { $exists: false } },
+        { $addToSet: { todo: g }, $set: { wake: new Date(0) }, $inc: { v: 1 } },
+      ),
+    );
+  }
 }
 
 /** What is needed to search. */

@@ -4,6 +4,7 @@ import { isPqError, type OpenParams } from "@pq/core/backend";
 import type { Call } from "./call.ts";
 import { type Page, pageFields, pageUpdate, readPage, type StoredPage } from "./page/page.ts";
 import { catchUp } from "./page/life.ts";
+import { leave } from "./lanes.ts";
 import { noJobs, type PageDocument } from "./schema.ts";
 import type { ServerTime } from "./server-time.ts";
 import { within } from "./session.ts";
@@ -140,6 +141,7 @@ export class Pages {
   }
 
   async #decode(call: Call, stored: StoredPage & { now: Date }): Promise<Seen | undefined> {
+    if (stored.damaged === true) return undefined;
     try {
       const page = readPage(stored);
       const now = stored.now.getTime();
@@ -154,6 +156,7 @@ export class Pages {
 
   /** Nobody finds it any more, and its names are free; its bytes stay. */
   async #putAside(call: Call, { _id, v }: StoredPage): Promise<void> {
+    await leave(call, this.queue, _id);
     const $set = { damaged: true, free: 0, in: [], c: noJobs, takes: [], names: [_id] };
     await call.write(({ pages }) =>
       pages.updateOne({ _id, q: this.queue, v }, { $set, $unset: { next: "", wake: "", closed: "", pending: "" } }),

@@ -115,6 +115,17 @@ describe.skipIf(!there.available)("puts with maxSize", { timeout: 300_000 }, () 
     }
   });
 
+  test("a page is not admitted because one of the same id was, which is withdrawn since", async () => {
+    const stage = newStage();
+    const params = bounded(2, jobs(2));
+    await stage.alone(async (actor) => {
+      await actor.putAs(params);
+      await stage.collections.pages.updateOne({ q: stage.queue }, { $set: { pending: true }, $inc: { n: 100 } });
+      expect(await actor.putAs(bounded(2, params.jobs))).toEqual([{ status: "added" }, { status: "added" }]);
+    });
+    expect(await size(stage)).toBe(2);
+  });
+
   test("who needs the name of a job that is not admitted yet gets it, or hears of its holder", async () => {
     for (let seed = 0; seed < 20; seed++) {
       const stage = newStage(seed);

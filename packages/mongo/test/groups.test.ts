@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { JobId, LeaseProof, NewJob } from "@pq/core/backend";
 import { newJob } from "@pq/core/testing";
 import { available } from "@pq/services";
+import { Binary } from "mongodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isMember } from "../src/lanes.ts";
 import { comparePositions } from "../src/page/place.ts";
@@ -126,6 +127,18 @@ describe.skipIf(!there.available)("groups", { timeout: 300_000 }, () => {
     ]);
     expect((await stage.pages()).flatMap(({ todo }) => [...todo])).toEqual(["g"]);
     await stage.alone((actor) => drain(stage, actor));
+  });
+
+  test("a page that cannot be read does not keep the turn of its group", async () => {
+    const stage = newStage();
+    const jobs = [member(), member()];
+    await stage.alone(async (actor) => {
+      for (const job of jobs) await actor.put(job);
+      await stage.collections.pages.updateOne({ q: stage.queue }, { $set: { s: new Binary(Buffer.from("?")) } });
+      expect(await actor.take(1)).toEqual([]);
+      expect((await actor.take(1)).map(({ id }) => id)).toEqual([jobs[1]!.id]);
+    });
+    expect(stage.reports).toHaveLength(1);
   });
 
   test("a member that falls due comes before those that were put later, though nobody has looked since", async () => {

@@ -79,9 +79,7 @@ export class Actor {
   constructor(stage: Stage) {
     const { queue } = stage;
     this.#stage = stage;
-    const report = ({ message }: { readonly message: string }): never => {
-      throw new Error(message);
-    };
+    const report = ({ message }: { readonly message: string }): void => void stage.reports.push(message);
     const freed = (): void => undefined;
     this.#parts = { queue, pages: new Pages(queue, report), time: new ServerTime(), report, freed };
     this.#rounds = new Rounds(this.#parts, () => this.#call());
@@ -168,6 +166,8 @@ export class Stage {
   readonly collections: Collections;
   readonly #dice: Dice;
   readonly queue: string;
+  /** What its processes told operators. */
+  readonly reports: string[] = [];
   /** Commands that wait for their turns. */
   readonly #waiting: (() => Promise<void>)[] = [];
 

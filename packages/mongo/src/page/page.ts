@@ -50,7 +50,7 @@ export interface Page {
 /** What `readPage` needs of a document. */
 export type StoredPage = Pick<
   PageDocument,
-  "_id" | "q" | "n" | "at" | "v" | "s" | "k" | "todo" | "closed" | "pending" | "body" | "per"
+  "_id" | "q" | "n" | "at" | "v" | "s" | "k" | "todo" | "closed" | "pending" | "damaged" | "body" | "per"
 >;
 
 /** The fields of `StoredPage`. */
@@ -65,6 +65,7 @@ export const pageFields = {
   todo: 1,
   closed: 1,
   pending: 1,
+  damaged: 1,
   body: 1,
   per: 1,
 } as const;
