@@ -6,7 +6,7 @@
  * the document of the group names (`turns.ts`). In which pages a group has members stands in its **lane** (`lanes.ts`).
  *
  * Whatever may change who is next (a job that comes, goes or moves, but not a delivery) puts the group into `todo` of the job's page in the
- * same write. Who made that write calls `rearm`; if it dies before, housekeeping finds the page by its `wake` and does. One round, for all
+ * same write. Who made that write calls `rearm`; if it dies before, housekeeping finds the page by its `wake` and does. One round, for many
  * groups of all given pages at once (`rearm.ts`):
  *
  *     1  read the turns, and enter the given pages in the lanes
@@ -38,8 +38,8 @@ import type { Page } from "./page/page.ts";
 import type { QueueParts } from "./parts.ts";
 import { RearmRound } from "./rearm.ts";
 
-/** Rounds after which the rest is left to housekeeping. */
-const MOST_ROUNDS = 30;
+/** Lost rounds after which the rest is left to housekeeping. */
+const MOST_LOST = 30;
 /** The longest pause after a lost round, in ms. */
 const LONGEST_PAUSE = 50;
 
@@ -50,12 +50,13 @@ const LONGEST_PAUSE = 50;
 export async function rearm(call: Call, parts: QueueParts, pages: readonly Page[]): Promise<boolean> {
   const given = new Map(pages.filter(({ pending }) => !pending).map((page) => [page.id, page]));
   let armed = false;
-  for (let rounds = 1; given.size > 0 && rounds <= MOST_ROUNDS; rounds++) {
+  for (let lost = 0; given.size > 0 && lost < MOST_LOST;) {
     const round = new RearmRound(call, parts, given);
     const won = await round.run();
     armed ||= round.armed;
     if (won) continue;
-    await sleep(systemClock, randomInt(Math.min(LONGEST_PAUSE, 2 ** rounds)));
+    lost++;
+    await sleep(systemClock, randomInt(Math.min(LONGEST_PAUSE, 2 ** lost)));
     await refresh(call, parts, given);
   }
   return armed;

@@ -38,11 +38,11 @@ export function firstMembers(page: Page, groups: ReadonlySet<string>): ReadonlyM
   return first;
 }
 
-/** Enter the members of the groups in `todo` of these pages. */
-export async function enter(call: Call, pages: readonly Page[]): Promise<void> {
+/** Enter the members of these groups of pages. */
+export async function enter(call: Call, todo: ReadonlyMap<Page, ReadonlySet<string>>): Promise<void> {
   const v = newVersion();
-  const entries = pages.flatMap((page) =>
-    [...firstMembers(page, page.todo)].map(([g, job]): AnyBulkWriteOperation<LaneDocument> => ({
+  const entries = [...todo].flatMap(([page, groups]) =>
+    [...firstMembers(page, groups)].map(([g, job]): AnyBulkWriteOperation<LaneDocument> => ({
       updateOne: {
         filter: { _id: laneId(page.id, g), q: page.queue },
         update: { $set: { v }, $min: { p: positionBytes(job) }, $setOnInsert: { g, page: page.id } },

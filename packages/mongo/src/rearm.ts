@@ -11,6 +11,9 @@ import type { QueueParts } from "./parts.ts";
 import type { LaneDocument } from "./schema.ts";
 import { type Move, moveTurns, readTurns, type Turn, type Turns } from "./turns.ts";
 
+/** Groups of one round: what was done must be written before a slow call is out of time. */
+const MOST_GROUPS = 200;
+
 /** What is to be done in a group. */
 interface Plan extends Move {
   /** A member that has the turn and is not the head: it loses it first. */
@@ -37,7 +40,7 @@ export class RearmRound {
     this.#call = call;
     this.#parts = parts;
     this.#given = given;
-    this.#todo = new Map([...given.values()].map((page) => [page, new Set(page.todo)]));
+    this.#todo = someOf([...given.values()]);
   }
 
   /** May a job have got its turn? */
@@ -50,7 +53,7 @@ export class RearmRound {
     const groups = new Set([...this.#todo.values()].flatMap((names) => [...names]));
     const [turns] = await Promise.all([
       readTurns(this.#call, this.#parts.queue, groups),
-      enter(this.#call, [...this.#todo.keys()]),
+      enter(this.#call, this.#todo),
     ]);
     const holders = await this.#read(this.#unknownHolders(turns));
     if (holders === undefined) return false;
@@ -199,6 +202,13 @@ export class RearmRound {
     for (const page of changed) if (page.todo.size === 0) this.#given.delete(page.id);
     return true;
   }
+}
+
+/** The groups that are looked after first, by the pages that have them in `todo`. */
+function someOf(pages: readonly Page[]): ReadonlyMap<Page, ReadonlySet<string>> {
+  const some = new Set([...new Set(pages.flatMap(({ todo }) => [...todo]))].slice(0, MOST_GROUPS));
+  const todo = pages.map((page) => [page, new Set([...page.todo].filter((group) => some.has(group)))] as const);
+  return new Map(todo.filter(([, groups]) => groups.size > 0));
 }
 
 /** The job of this index in its put. */
