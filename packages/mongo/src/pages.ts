@@ -49,7 +49,7 @@ interface Selection {
 }
 
 /** In which pages something may have fallen due. */
-export function dueBy(time: ServerTime): Filter<PageDocument> {
+function dueBy(time: ServerTime): Filter<PageDocument> {
   return { wake: { $lte: new Date(time.now + SLACK) } };
 }
 
