@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { CheckFailure } from "./check.ts";
 import { root } from "./workspace.ts";
 
-const TIME_LIMIT = 14 * 60_000;
+const TIME_LIMIT = 16 * 60_000;
 
 export interface Ran {
   readonly code: number | null;

@@ -12,13 +12,13 @@ describe.skipIf(!there.available)("many claimers at once", () => {
 
   beforeAll(async () => {
     // What is raced for is not the disk.
-    site = await Site.start("memory");
+    site = await Site.start("memory", 2048);
   });
 
   afterAll(async () => site.close());
 
   test.each([
-    ["pages of 1,000 jobs", 100_000, 1000],
+    ["pages of 250 jobs", 100_000, 250],
     ["pages of one job", 600, 1],
   ])(
     "%s: each of the jobs is given once, to one of 64 claimers on 4 clients, and none is left",

@@ -147,8 +147,8 @@ function controlling(seam: Seam, command: Command): (backend: Backend) => Promis
   return (backend) => backend.control(params);
 }
 
-/** A command on one of the store's collections. */
-const COMMAND = /(?:insert|update|delete|find|findAndModify|aggregate)\0.{4}pq\./s;
+/** A command on one of the store's collections, but for `meta`: that is asked in the background of opening. */
+const COMMAND = /(?:insert|update|delete|find|findAndModify|aggregate)\0.{4}pq\.(?!meta)/s;
 /** More commands than any call has. */
 const MOST_COMMANDS = 60;
 

@@ -29,9 +29,9 @@ export class Site {
   readonly db: Db;
   readonly #backends = new Set<Backend>();
 
-  /** Start a server of its own. */
-  static async start(storage: "file" | "memory" = "memory"): Promise<Site> {
-    return new Site(await startMongo({ storage }));
+  /** Start a server of its own. `heap`: memory of a stand-in, in MiB. */
+  static async start(storage: "file" | "memory" = "memory", heap = 512): Promise<Site> {
+    return new Site(await startMongo({ storage, heap }));
   }
 
   private constructor(server: MongoServer) {
