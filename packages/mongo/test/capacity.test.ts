@@ -10,7 +10,7 @@ import type { Page } from "../src/page/page.ts";
 import { pageId } from "../src/schema.ts";
 import { broken } from "./invariants.ts";
 import { Site } from "./site.ts";
-import { ack, type Actor, Dice, Stage } from "./stage.ts";
+import { ack, type Actor, Dice, onServer, Stage } from "./stage.ts";
 
 const there = await available("mongo");
 const SEEDS = Number(process.env["PQ_SEEDS"] ?? 4);
@@ -37,7 +37,7 @@ describe.skipIf(!there.available)("puts with maxSize", { timeout: 300_000 }, () 
 
   afterAll(async () => site.close());
 
-  const newStage = (seed = 0): Stage => new Stage(site.db, `q${stages++}`, seed);
+  const newStage = (seed = 0): Stage => new Stage(onServer(site.db), `q${stages++}`, seed);
 
   const bounded = (maxSize: number, jobs: readonly NewJob[], partial = false): Bounded => ({
     request: newRequestId(),
@@ -108,7 +108,7 @@ describe.skipIf(!there.available)("puts with maxSize", { timeout: 300_000 }, () 
       await stage.alone((actor) => actor.put(newJob()));
       await stage.run(
         Array.from({ length: 3 }, () => async () => void answers.push(await stage.actor().putAs(params))),
-        async () => expect(await size(stage)).toBeLessThanOrEqual(3),
+        { steps: 10, run: async () => expect(await size(stage)).toBeLessThanOrEqual(3) },
       );
       expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
       await confirm(stage, params, answers[0]!);
@@ -120,7 +120,7 @@ describe.skipIf(!there.available)("puts with maxSize", { timeout: 300_000 }, () 
     const params = bounded(2, jobs(2));
     await stage.alone(async (actor) => {
       await actor.putAs(params);
-      await stage.collections.pages.updateOne({ q: stage.queue }, { $set: { pending: true }, $inc: { n: 100 } });
+      await site.db.collection("pq.pages").updateOne({ q: stage.queue }, { $set: { pending: true }, $inc: { n: 100 } });
       expect(await actor.putAs(bounded(2, params.jobs))).toEqual([{ status: "added" }, { status: "added" }]);
     });
     expect(await size(stage)).toBe(2);
@@ -178,10 +178,11 @@ describe.skipIf(!there.available)("puts with maxSize", { timeout: 300_000 }, () 
         if (at > 0) actor.dieIn(5 + dice.below(60));
         return () => work(stage, actor, new Dice(seed * 10 + at), pool);
       });
-      await stage.run(works, async () => {
+      const check = async (): Promise<void> => {
         expect(await size(stage)).toBeLessThanOrEqual(maxSize);
         expect(await broken(site.db, stage.queue, { brokenOff: true })).toEqual([]);
-      });
+      };
+      await stage.run(works, { steps: 10, run: check });
       await stage.alone((actor) => actor.putAs(bounded(maxSize, jobs(maxSize + 1), true)));
       expect(await size(stage)).toBe(maxSize);
     },

@@ -12,7 +12,7 @@ import { isMember } from "../src/lanes.ts";
 import { comparePositions } from "../src/page/place.ts";
 import { broken } from "./invariants.ts";
 import { Site } from "./site.ts";
-import { ack, type Actor, Dice, Stage, type Way } from "./stage.ts";
+import { ack, type Actor, Dice, onServer, Stage, type Way } from "./stage.ts";
 
 const there = await available("mongo");
 const SEEDS = Number(process.env["PQ_SEEDS"] ?? 4);
@@ -31,7 +31,7 @@ describe.skipIf(!there.available)("groups", { timeout: 300_000 }, () => {
 
   afterAll(async () => site.close());
 
-  const newStage = (seed = 0): Stage => new Stage(site.db, `q${stages++}`, seed);
+  const newStage = (seed = 0): Stage => new Stage(onServer(site.db), `q${stages++}`, seed);
 
   const faults = (stage: Stage, settled: boolean): Promise<string[]> =>
     broken(site.db, stage.queue, { settled, brokenOff: true });
@@ -134,7 +134,7 @@ describe.skipIf(!there.available)("groups", { timeout: 300_000 }, () => {
     const jobs = [member(), member()];
     await stage.alone(async (actor) => {
       for (const job of jobs) await actor.put(job);
-      await stage.collections.pages.updateOne({ q: stage.queue }, { $set: { s: new Binary(Buffer.from("?")) } });
+      await site.db.collection("pq.pages").updateOne({ q: stage.queue }, { $set: { s: new Binary(Buffer.from("?")) } });
       expect(await actor.take(1)).toEqual([]);
       expect((await actor.take(1)).map(({ id }) => id)).toEqual([jobs[1]!.id]);
     });
@@ -203,7 +203,7 @@ describe.skipIf(!there.available)("groups", { timeout: 300_000 }, () => {
         if (at > 0) actor.dieIn(20 + dice.below(100));
         return () => work(actor, new Dice(seed * 10 + at), ids, 12);
       });
-      await stage.run(works, async () => expect(await faults(stage, false)).toEqual([]));
+      await stage.run(works, { steps: 10, run: async () => expect(await faults(stage, false)).toEqual([]) });
       await sleep(400);
       await stage.alone(async (actor) => {
         await actor.lookAfter();

@@ -1,4 +1,4 @@
-/** Processes that work on one queue, one command at a time, in an order that follows from a seed. Each may die after any command. */
+/** Processes that work on one queue, one step at a time, in an order that follows from a seed. Each may die after any step. */
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import {
   type DeliveredJob,
@@ -9,9 +9,10 @@ import {
   type PutOutcome,
   type PutParams,
   type Settlement,
+  systemClock,
 } from "@pq/core/backend";
 import type { Db } from "mongodb";
-import { Call } from "../src/call.ts";
+import { Call, type CallContext } from "../src/call.ts";
 import { operatorChange, settleChange } from "../src/changes.ts";
 import { collectionOptions } from "../src/client-options.ts";
 import { kick } from "../src/control.ts";
@@ -22,8 +23,9 @@ import { Pages } from "../src/pages.ts";
 import type { QueueParts } from "../src/parts.ts";
 import { put } from "../src/put.ts";
 import { Rounds } from "../src/rounds.ts";
-import { type Collections, collections } from "../src/schema.ts";
+import { type Collections, collections, type PageDocument } from "../src/schema.ts";
 import { ServerTime } from "../src/server-time.ts";
+import type { MemoryStore } from "./memory-store.ts";
 
 const TIMEOUT = 60_000;
 
@@ -62,6 +64,41 @@ export type Way = Settlement extends infer Each
 export const ack: Way = { type: "ack", result: null };
 
 const LONG = 60_000;
+/** Turns in which nobody takes a step, after which somebody waits for a timer. */
+const MOST_IDLE = 20;
+
+/** Where the queue is. A step is a command on a server, and in memory each document that a command reads or writes. */
+export interface Ground {
+  /** A call whose steps are taken by `actor.step`. */
+  call(actor: Actor): Call;
+  pages(queue: string): Promise<Page[]>;
+  /** ms since 1970. */
+  now(): number;
+}
+
+/** A database on a server. */
+export function onServer(db: Db): Ground {
+  const all = collections(db, "pq", collectionOptions(TIMEOUT));
+  return {
+    call: (actor) => new SteppedCall(actor, all),
+    pages: async (q) => (await all.pages.find({ q }).toArray()).map(readPage),
+    now: () => Date.now(),
+  };
+}
+
+/** Documents in memory. */
+export function inMemory(store: MemoryStore): Ground {
+  return {
+    call: (actor) => new MortalCall(actor, store),
+    pages: async () => [...store.documents("pages").values()].map((page) => readPage(page as unknown as PageDocument)),
+    now: () => store.now,
+  };
+}
+
+function contextOf(all: Collections): CallContext {
+  const begin = () => (): void => undefined;
+  return { address: "test", timeout: TIMEOUT, repeats: false, collections: () => all, begin };
+}
 
 /** What the calls of a process end with that is dead. */
 class Died extends Error {
@@ -73,25 +110,27 @@ export class Actor {
   readonly #parts: QueueParts;
   readonly #rounds: Rounds;
   readonly #stage: Stage;
-  #commands = 0;
-  #mostCommands = Infinity;
+  #steps = 0;
+  #mostSteps = Infinity;
 
   constructor(stage: Stage) {
-    const { queue } = stage;
+    const { queue, ground } = stage;
+    const time = new ServerTime({ ...systemClock, monotonic: () => ground.now() });
+    time.saw(ground.now());
     this.#stage = stage;
     const report = ({ message }: { readonly message: string }): void => void stage.reports.push(message);
     const freed = (): void => undefined;
-    this.#parts = { queue, pages: new Pages(queue, report), time: new ServerTime(), report, freed };
+    this.#parts = { queue, pages: new Pages(queue, report), time, report, freed };
     this.#rounds = new Rounds(this.#parts, () => this.#call());
   }
 
   get dead(): boolean {
-    return this.#commands > this.#mostCommands;
+    return this.#steps > this.#mostSteps;
   }
 
-  /** Die after so many more commands, which are carried out. */
-  dieIn(commands: number): void {
-    this.#mostCommands = this.#commands + commands;
+  /** Die after so many more steps, which are taken. */
+  dieIn(steps: number): void {
+    this.#mostSteps = this.#steps + steps;
   }
 
   put(...jobs: readonly NewJob[]): Promise<readonly PutOutcome[]> {
@@ -130,51 +169,83 @@ export class Actor {
     while (await housekeep(this.#call(), this.#parts));
   }
 
-  /** Run a command when it is its turn. A dead process runs none. */
-  async run<T>(command: () => Promise<T>): Promise<T> {
-    this.#commands++;
-    if (this.dead) throw new Died(`after ${this.#mostCommands} commands`);
-    return this.#stage.inTurn(command);
+  /** Take a step when it is its turn. The dead take none. */
+  async step<T>(take: () => Promise<T>): Promise<T> {
+    this.#steps++;
+    if (this.dead) throw new Died(`after ${this.#mostSteps} steps`);
+    return this.#stage.inTurn(this, take);
   }
 
-  /** A call that waits for its turn before each command. */
   #call(): Call {
-    return new ActorsCall(this, this.#stage.collections);
+    return this.#stage.ground.call(this);
   }
 }
 
-class ActorsCall extends Call {
+class SteppedCall extends Call {
   readonly #actor: Actor;
 
   constructor(actor: Actor, all: Collections) {
-    const begin = () => (): void => undefined;
-    super({ address: "test", timeout: TIMEOUT, repeats: false, collections: () => all, begin }, false);
+    super(contextOf(all), false);
     this.#actor = actor;
   }
 
   override read<T>(command: (c: Collections) => Promise<T>): Promise<T> {
-    return this.#actor.run(() => super.read(command));
+    return this.#actor.step(() => super.read(command));
   }
 
   override write<T>(command: (c: Collections) => Promise<T>): Promise<T> {
-    return this.#actor.run(() => super.write(command));
+    return this.#actor.step(() => super.write(command));
   }
 }
 
+/** The steps are those of the store; an error of the dead is that they died. */
+class MortalCall extends Call {
+  readonly #actor: Actor;
+
+  constructor(actor: Actor, store: MemoryStore) {
+    super(contextOf(store.collections(() => actor.step(async () => undefined))), false);
+    this.#actor = actor;
+  }
+
+  override read<T>(command: (c: Collections) => Promise<T>): Promise<T> {
+    return super.read(command).catch(this.#die);
+  }
+
+  override write<T>(command: (c: Collections) => Promise<T>): Promise<T> {
+    return super.write(command).catch(this.#die);
+  }
+
+  readonly #die = (error: unknown): never => {
+    throw this.#actor.dead ? new Died("in a command") : error;
+  };
+}
+
+/** A step that waits. */
+interface Waiting {
+  readonly actor: Actor;
+  readonly take: () => Promise<void>;
+}
+
+/** Whose step is next: anybody's; mostly the same one's; or that of the first in a list which changes now and then, so that some stand still for long. */
+const MANNERS = ["any", "same", "list"] as const;
+
 /** Where they work. */
 export class Stage {
-  readonly collections: Collections;
-  readonly #dice: Dice;
+  readonly ground: Ground;
   readonly queue: string;
   /** What its processes told operators. */
   readonly reports: string[] = [];
-  /** Commands that wait for their turns. */
-  readonly #waiting: (() => Promise<void>)[] = [];
+  readonly #dice: Dice;
+  readonly #manner: (typeof MANNERS)[number];
+  readonly #ranks = new Map<Actor, number>();
+  #waiting: readonly Waiting[] = [];
+  #last: Actor | undefined;
 
-  constructor(db: Db, queue: string, seed: number) {
-    this.collections = collections(db, "pq", collectionOptions(TIMEOUT));
+  constructor(ground: Ground, queue: string, seed: number) {
+    this.ground = ground;
     this.queue = queue;
     this.#dice = new Dice(seed);
+    this.#manner = this.#dice.of(MANNERS);
   }
 
   /** A process. */
@@ -190,8 +261,11 @@ export class Stage {
     return result!;
   }
 
-  /** Let these do their work, side by side. `between` is run now and then, when nobody is at work. */
-  async run(works: readonly (() => Promise<unknown>)[], between?: () => Promise<void>): Promise<void> {
+  /** Let these do their work, side by side. `between` is run after every so many steps, when nobody is at work. */
+  async run(
+    works: readonly (() => Promise<unknown>)[],
+    between?: { readonly steps: number; readonly run: () => Promise<void> },
+  ): Promise<void> {
     const ends: (Error | undefined)[] = [];
     for (const work of works) {
       work().then(
@@ -200,10 +274,13 @@ export class Stage {
       );
     }
     const busy = (): boolean => ends.length < works.length && ends.every((end) => end === undefined);
+    let idle = 0;
     for (let steps = 1; busy(); steps++) {
       await turn();
-      if (!(await this.#step())) await sleep(1);
-      if (steps % 10 === 0) await between?.();
+      if (await this.#step()) idle = 0;
+      else if (++idle > MOST_IDLE) await sleep(1);
+      await turn();
+      if (between !== undefined && steps % between.steps === 0) await between.run();
     }
     // What the dead have sent still arrives.
     while (await this.#step());
@@ -211,22 +288,41 @@ export class Stage {
     if (failed !== undefined) throw failed;
   }
 
-  /** Run one of the commands that wait. */
-  async #step(): Promise<boolean> {
-    const [next] = this.#waiting.splice(this.#dice.below(Math.max(1, this.#waiting.length)), 1);
-    await next?.();
-    return next !== undefined;
-  }
-
-  /** Run this when it is chosen. */
-  inTurn<T>(command: () => Promise<T>): Promise<T> {
+  /** Take this step when it is chosen. */
+  inTurn<T>(actor: Actor, take: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push(() => command().then(resolve, reject));
+      this.#waiting = [...this.#waiting, { actor, take: () => take().then(resolve, reject) }];
     });
   }
 
   /** All pages, as they are stored. */
-  async pages(): Promise<Page[]> {
-    return (await this.collections.pages.find({ q: this.queue }).toArray()).map(readPage);
+  pages(): Promise<Page[]> {
+    return this.ground.pages(this.queue);
+  }
+
+  /** Take one of the steps that wait. */
+  async #step(): Promise<boolean> {
+    if (this.#waiting.length === 0) return false;
+    const next = this.#dice.of(this.#candidates());
+    this.#waiting = this.#waiting.filter((each) => each !== next);
+    this.#last = next.actor;
+    await next.take();
+    return true;
+  }
+
+  #candidates(): readonly Waiting[] {
+    if (this.#manner === "any" || this.#dice.once(10)) return this.#waiting;
+    const first = this.#manner === "same" ? this.#last : this.#firstOfList();
+    const his = this.#waiting.filter(({ actor }) => actor === first);
+    return his.length > 0 ? his : this.#waiting;
+  }
+
+  #firstOfList(): Actor | undefined {
+    for (const { actor } of this.#waiting) {
+      if (!this.#ranks.has(actor) || this.#dice.once(60)) this.#ranks.set(actor, this.#dice.below(1000));
+    }
+    return this.#waiting
+      .map(({ actor }) => actor)
+      .reduce((a, b) => (this.#ranks.get(b)! > this.#ranks.get(a)! ? b : a));
   }
 }
