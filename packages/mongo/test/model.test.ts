@@ -6,20 +6,20 @@ import { mongoCapabilities } from "../src/capabilities.ts";
 import { openStore } from "./harness.ts";
 
 /** How many sequences of calls. Each waits for real time; more of them by hand. */
-const RUNS = Number(process.env["PQ_MODEL_RUNS"] ?? 10);
+const RUNS = Number(process.env["PQ_MODEL_RUNS"] ?? 5);
 const there = await available("mongo");
 
 describe.skipIf(!there.available)("mongo", () => {
   let server: MongoServer | undefined;
   afterAll(async () => server?.close());
 
-  it("answers as the reference store", { timeout: 60_000 + RUNS * 12_000 }, async ({ annotate }) => {
+  it("answers as the reference store", { timeout: 120_000 + RUNS * 24_000 }, async ({ annotate }) => {
     const harness = {
       name: "mongo",
       capabilities: mongoCapabilities,
       open: async () => openStore((server ??= await startMongo())),
     };
-    const found = await modelTest(harness, fc, { runs: RUNS, shrink: false, tick: 2500 });
+    const found = await modelTest(harness, fc, { runs: RUNS, shrink: false, tick: 5000 });
     await annotate(`${found.runs} sequences, ${found.commands} calls, ${found.undecided} undecided`);
   });
 });
