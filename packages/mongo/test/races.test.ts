@@ -19,7 +19,7 @@ import { ack, type Actor, Dice, inMemory, Stage, type Way } from "./stage.ts";
 vi.mock("node:crypto", async (original) => ({ ...(await original<object>()), randomInt: () => 0 }));
 vi.mock("@pq/core/backend", async (original) => ({ ...(await original<object>()), sleep: () => Promise.resolve() }));
 
-const SEEDS = Number(process.env["PQ_SEEDS"] ?? 150);
+const SEEDS = Number(process.env["PQ_SEEDS"] ?? 300);
 const SEED = Number(process.env["PQ_SEED"] ?? Math.floor(Math.random() * 1e6));
 const QUEUE = "q";
 /** Longer than all delays and leases of jobs here, in ms. */
