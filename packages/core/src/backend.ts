@@ -15,7 +15,8 @@
  *   Where more of them are due than one call can work off, what a job by itself shows (settle, touch, read by id) is still exact;
  *   counts, lists and order may be behind until later calls have worked off the rest.
  * - **Repetition.** `request` names the call. Core repeats a call whose reply was lost with the same `request`; within
- *   `capabilities.repeatWindow` the store answers as it did the first time and changes nothing but what was left when that was broken off.
+ *   `capabilities.repeatWindow` the store answers as it did the first time and changes nothing but what was left when that was broken off. Of a dig or delete
+ *   the jobs that were left as they were may be decided anew.
  *   After a restart of the store, a call that had changed nothing may be answered anew.
  * - **Errors.** Reject with `PqError` and nothing else: `UNAVAILABLE` when certainly nothing of the call was applied, `OUTCOME_UNKNOWN` when
  *   some of it was or may have been, any other code when it was refused before anything was changed. Do not retry; the guard does.

@@ -69,7 +69,7 @@ async function tryToPut(call: Call, parts: QueueParts, attempt: Attempt): Promis
   for (;;) {
     const page = newPage(params, outcomes, drawn, bodies);
     page.pending = page.jobs.length > 0;
-    if (await insertPage(call, page, outcomes)) {
+    if (await insertPage(call, attempt, page, outcomes)) {
       if (!page.pending) return outcomes;
       if (await admit(call, last, page)) return (await show(call, parts, page)) ? outcomes : answerBefore(call, params);
       await withdraw(call, page);

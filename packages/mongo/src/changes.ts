@@ -19,6 +19,8 @@ export interface Change<Answer> {
   readonly ids: readonly JobId[];
   /** What it does to the job `ids[index]`, which is or was on this page; `undefined`: nothing. */
   apply(page: Page, index: number, means: Means): Outcome | undefined;
+  /** Is the job meant that is on this page, whatever other pages know of its id? */
+  isMeant(page: Page, index: number): boolean;
   /** Does it need nothing but that the lease of this job still runs? */
   isPlainAck(page: Page, index: number): boolean;
   /** Will it draw a stamp? */
@@ -35,6 +37,7 @@ export function settleChange({ request, items }: SettleParams): Change<readonly 
       const job = holder(page, items[index]!);
       return job && settle(page, job, items[index]!, means);
     },
+    isMeant: (page, index) => holder(page, items[index]!) !== undefined,
     isPlainAck(page, index) {
       const item = items[index]!;
       return item.type === "ack" && holder(page, item)?.keepResult === null;
@@ -58,6 +61,7 @@ export function touchChange({ request, items }: TouchParams): Change<readonly bo
       touch(page, job, items[index]!, means);
       return "touched";
     },
+    isMeant: (page, index) => holder(page, items[index]!) !== undefined,
     isPlainAck: () => false,
     drawsStamp: () => false,
     answer: (outcomes) => outcomes.map((outcome) => outcome !== undefined),
@@ -84,6 +88,7 @@ export function operatorChange(
       else remove(page, job, "delete", means.now);
       return "changed";
     },
+    isMeant: () => false,
     isPlainAck: () => false,
     drawsStamp: (page, index) => type === "dig" && find(page, index) !== undefined,
     answer(outcomes, found) {
@@ -104,7 +109,7 @@ export function applyOnce(
   change: Change<unknown>,
   index: number,
   pages: readonly Page[],
-  meansFor: (page: Page) => Means,
+  means: Means,
 ): Outcome | undefined {
   const id = change.ids[index]!;
   for (const page of pages) {
@@ -116,7 +121,6 @@ export function applyOnce(
   const page = pages.find((each) => findJob(each, id)!.state !== "gone");
   if (page === undefined) return undefined;
   const job = findJob(page, id)!;
-  const means = meansFor(page);
   const outcome = change.apply(page, index, means);
   if (outcome !== undefined) remember(page, { request: change.request, now: means.now }, job, outcome);
   return outcome;

@@ -1,6 +1,7 @@
 /**
  * Ids and keys, of which a queue has each only once. Each page lists those of its jobs in `names`, under a unique index, so a put whose names
- * are taken cannot be stored. A name stays listed when its job is gone: whoever needs it takes it out of the page then.
+ * are taken cannot be stored. A name stays listed when its job is gone: whoever needs it takes it out of the page then, and leaves in `was` that
+ * a job of this id was there, for the sake of calls that are repeated.
  */
 import { Binary } from "mongodb";
 import { type JobId, jobIdToBytes, type NewJob, type PutOutcome } from "@pq/core/backend";
@@ -43,7 +44,10 @@ export function planPut(
   return refused ? jobs.map(() => ({ status: "full" })) : outcomes;
 }
 
-/** Who holds names of these jobs. Names of jobs that are gone are free afterwards. `pending`: pages that were not admitted yet and hold some. */
+/**
+ * Who holds names of these jobs. Names that no job holds any more are free afterwards, but for those of `pending`: pages that were not admitted
+ * yet.
+ */
 export async function findHolders(
   call: Call,
   parts: QueueParts,
@@ -55,8 +59,9 @@ export async function findHolders(
   // A job whose time ran out is only gone for good once that is stored.
   const changed = pages.filter((page) => page.changed);
   if (!(await parts.pages.write(call, changed))) return findHolders(call, parts, jobs);
-  for (const page of pages) await freeNames(call, page, wanted);
-  return { holders: holdersIn(pages), pending: pages.filter(({ pending }) => pending).map(({ id }) => id) };
+  const [pending, visible] = [pages.filter((page) => page.pending), pages.filter((page) => !page.pending)];
+  for (const page of visible) await freeNames(call, page, wanted);
+  return { holders: holdersIn(pages), pending: pending.map(({ id }) => id) };
 }
 
 /** What the jobs of these pages hold. */
@@ -73,8 +78,13 @@ async function freeNames(call: Call, page: Page, wanted: readonly (string | Bina
   const held = new Set([...[...ids].map((id) => textOf(idName(id))), ...[...keys.keys()].map((key) => `k${key}`)]);
   const free = wanted.filter((name) => !held.has(textOf(name)));
   if (free.length === 0) return;
+  const known = new Set(page.jobs.map(({ id }) => textOf(idName(id))));
+  const was = free.filter((name) => name instanceof Binary && known.has(textOf(name))) as Binary[];
   const filter = { _id: page.id, q: page.queue };
-  await call.write(({ pages }) => pages.updateOne(filter, { $pull: { names: { $in: free as string[] } } }));
+  const update = { $pull: { names: { $in: free as string[] } } };
+  await call.write(({ pages }) =>
+    pages.updateOne(filter, was.length === 0 ? update : { ...update, $addToSet: { was: { $each: was } } }),
+  );
 }
 
 function holdsKey({ key, state }: PageJob): boolean {

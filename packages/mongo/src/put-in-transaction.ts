@@ -56,7 +56,7 @@ async function store(put: Within): Promise<readonly PutOutcome[]> {
   transaction.check();
   await storeChunks(call, put, session);
   transaction.check();
-  await call.write(({ pages }) => pages.insertOne(pageDocument(page, outcomes), { session }));
+  await call.write(({ pages }) => pages.insertOne(pageDocument(page, params.jobs, outcomes), { session }));
   if (params.maxSize === null) return outcomes;
   transaction.check();
   await admitWithin(session, call, page);

@@ -32,7 +32,7 @@ async function putAll(call: Call, parts: QueueParts, putting: Putting): Promise<
   for (let holders = nobody; ;) {
     const outcomes = planPut(jobs, holders);
     const page = newPage(putting.params, outcomes, putting.drawn, putting.bodies);
-    if (await insertPage(call, page, outcomes)) {
+    if (await insertPage(call, putting, page, outcomes)) {
       if (page.todo.size > 0) await rearm(call, parts, [page]);
       return outcomes;
     }

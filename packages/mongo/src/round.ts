@@ -1,25 +1,22 @@
 /** One try to work off some takes and changes. */
 import type { Filter } from "mongodb";
-import type { DeliveredJob, JobId, RequestId, TakeParams } from "@pq/core/backend";
+import type { DeliveredJob, RequestId, TakeParams } from "@pq/core/backend";
 import { Attachments, type Contents, type Located, readContents } from "./bodies.ts";
 import type { Call } from "./call.ts";
 import { applyOnce, type Change } from "./changes.ts";
 import { rearm } from "./groups.ts";
-import { draw, readHead, stampsOf } from "./head.ts";
+import { draw, stampsOf } from "./head.ts";
 import { delivered } from "./job-views.ts";
-import { idName } from "./names.ts";
 import { Offer } from "./offer.ts";
 import type { Outcome } from "./page/codec.ts";
-import { catchUp, confirm, deliver, type Means, setAside } from "./page/life.ts";
-import { findJob, isDeliverable, LAST_TIME, type Page } from "./page/page.ts";
+import { confirm, deliver, type Means, setAside } from "./page/life.ts";
+import { findJob, isDeliverable, type Page } from "./page/page.ts";
 import type { PageCache } from "./page-cache.ts";
-import type { Glimpse, Seen } from "./pages.ts";
 import type { QueueParts } from "./parts.ts";
+import { MOST_GLIMPSED, Reading } from "./reading.ts";
 import type { PageDocument } from "./schema.ts";
 
-/** Pages that are looked at for all takes of a round. */
-const MOST_GLIMPSED = 512;
-/** Pages that they change at most; fewer while others are at them. */
+/** Pages that the takes of a round change at most; fewer while others are at them. */
 const MOST_TAKEN_FROM = 256;
 
 /** A call in a round. */
@@ -54,31 +51,32 @@ export interface RoundParts {
 export class Round {
   readonly #parts: RoundParts;
   readonly #call: Call;
-  readonly #seen = new Map<string, Seen>();
-  /** Pages to which time has done something that is not written yet. */
-  readonly #late = new Set<Page>();
-  /** The pages that know the ids of changes. */
-  readonly #whereabouts = new Map<JobId, Page[]>();
+  readonly #works: Works;
+  readonly #reading: Reading;
   readonly #attachments = new Attachments();
 
-  constructor(parts: RoundParts) {
+  constructor(parts: RoundParts, works: Works) {
     this.#parts = parts;
     this.#call = parts.call;
+    this.#works = works;
+    this.#reading = new Reading(
+      parts,
+      works.changes.map(({ work }) => work),
+    );
   }
 
-  /** Work off these calls and answer them. What is left is to be tried again; `lost`: since somebody else changed a page. */
-  async run({ takes, changes }: Works): Promise<Works & { readonly lost: boolean }> {
-    const guard = takes.length === 0 ? this.#seeCached(changes) : undefined;
-    const [offer, paused] = guard === undefined ? await this.#read(takes, changes) : [undefined, true];
-    const undone = this.#parts.first && takes.length > 0 ? this.#pages().filter(({ todo }) => todo.size > 0) : [];
+  /** Work off the calls and answer them. What is left is to be tried again; `lost`: since somebody else changed a page. */
+  async run(): Promise<Works & { readonly lost: boolean }> {
+    const { takes, changes } = this.#works;
+    const { guard, offer, paused } = await this.#read();
+    const undone = this.#parts.first && takes.length > 0 ? this.#reading.pages.filter(({ todo }) => todo.size > 0) : [];
     if (undone.length > 0) return { takes, changes, lost: !(await this.#lookAfter(undone)) };
-    this.#locate(changes);
     const outcomes = await this.#change(changes);
     const deliveries = offer === undefined ? [] : await this.#deliver(takes, offer, paused);
     await this.#attachments.store(this.#call);
-    const changed = this.#pages().filter((page) => page.changed);
+    const changed = this.#reading.pages.filter((page) => page.changed);
     // What time alone has done is done by everybody who comes by: who is quicker does not matter.
-    const late = [...this.#late].filter((page) => !page.changed);
+    const late = this.#reading.pages.filter((page) => !page.changed && this.#reading.isLate(page));
     const { pages } = this.#parts.queue;
     const [won, contents, tidied] = await Promise.all([
       pages.write(this.#call, changed, guard),
@@ -101,131 +99,40 @@ export class Round {
     return { takes: left, changes: [], lost: false };
   }
 
-  #pages(): Page[] {
-    return [...this.#seen.values()].map(({ page }) => page);
-  }
-
-  // ---- reading ----------------------------------------------------------------------------------------------------
-
-  /**
-   * Acks alone, of jobs on cached pages, need no reading: if nobody changed the page, all that matters is that no lease of them has ended.
-   * That is what is returned, as a condition of the write.
-   */
-  #seeCached(changes: readonly PendingChange[]): Filter<PageDocument> | undefined {
-    const pages = new Set<Page>();
-    let until = LAST_TIME;
-    for (const { work } of changes) {
-      for (const [index, id] of work.ids.entries()) {
-        const page = this.#parts.cache.pageOf(id);
-        if (page === undefined || !work.isPlainAck(page, index)) return undefined;
-        pages.add(page);
-        until = Math.min(until, findJob(page, id)!.until!);
-      }
+  /** Read what these calls need. `guard`: a condition of the write, as nothing was read. `offer`: what takes choose from. */
+  async #read(): Promise<{ readonly guard?: Filter<PageDocument>; readonly offer?: Offer; readonly paused: boolean }> {
+    const requests = this.#works.takes.map(({ work }) => work.request);
+    if (requests.length > 0) {
+      const [candidates] = await Promise.all([this.#reading.forTakes(requests), this.#reading.forChanges()]);
+      return { offer: new Offer(candidates.pages, MOST_GLIMPSED, this.#reading.pages), paused: candidates.paused };
     }
-    const { now } = this.#parts.queue.time;
-    for (const page of pages) this.#see(this.#checkOut(page, now));
-    return { $expr: { $lt: ["$$NOW", new Date(until)] } };
-  }
-
-  async #read(
-    takes: readonly PendingTake[],
-    changes: readonly PendingChange[],
-  ): Promise<readonly [Offer | undefined, boolean]> {
-    const [candidates, paused] = (await Promise.all([this.#readForTakes(takes), this.#readForChanges(changes)]))[0];
-    if (candidates === undefined) return [undefined, paused];
-    return [new Offer(candidates, MOST_GLIMPSED, this.#pages()), paused];
-  }
-
-  async #readForTakes(takes: readonly PendingTake[]): Promise<readonly [Glimpse[] | undefined, boolean]> {
-    if (takes.length === 0) return [undefined, true];
-    const { queue, pages, time } = this.#parts.queue;
-    const requests = takes.map(({ work }) => work.request);
-    const [head, before, due, candidates] = await Promise.all([
-      readHead(this.#call, queue),
-      pages.read(this.#call, { takes: { $in: requests } }),
-      pages.due(this.#call, time),
-      pages.glimpse(this.#call, { next: { $exists: true } }, { sort: { next: 1 }, limit: MOST_GLIMPSED }),
-    ]);
-    for (const seen of [...before, ...due]) this.#see(seen);
-    return [candidates, head?.paused ?? false];
-  }
-
-  async #readForChanges(changes: readonly PendingChange[]): Promise<void> {
-    const { cache, queue } = this.#parts;
-    const ids = changes.flatMap(({ work }) => work.ids);
-    const cached = new Set(ids.map((id) => cache.pageOf(id)?.id).filter((id) => id !== undefined));
-    const unknown = ids.filter((id) => cache.pageOf(id) === undefined);
-    const [glimpses, found] = await Promise.all([
-      cached.size === 0 ? [] : queue.pages.glimpse(this.#call, { _id: { $in: [...cached] } }),
-      unknown.length === 0 ? [] : queue.pages.read(this.#call, { names: { $in: unknown.map(idName) } }),
-    ]);
-    for (const seen of found) this.#see(seen);
-    await this.#load(glimpses);
-  }
-
-  /** Read these pages, but for those that are cached and were not changed since. */
-  async #load(glimpses: readonly Glimpse[]): Promise<Seen[]> {
-    const { cache, queue } = this.#parts;
-    const loaded: Seen[] = [];
-    const missing: string[] = [];
-    for (const { _id, v, now } of glimpses) {
-      if (this.#seen.has(_id)) continue;
-      const page = cache.get(_id);
-      if (page?.version === v) loaded.push(this.#checkOut(page, now.getTime()));
-      else missing.push(_id);
-    }
-    if (missing.length > 0) loaded.push(...(await queue.pages.read(this.#call, { _id: { $in: missing } })));
-    return loaded.map((seen) => this.#see(seen));
-  }
-
-  /** Take a page out of the cache, since it is going to be changed. */
-  #checkOut(page: Page, now: number): Seen {
-    this.#parts.cache.delete(page.id);
-    catchUp(page, now);
-    return { page, now };
-  }
-
-  /** Pages may be found in several ways. Those that are pending are not to be seen. */
-  #see(seen: Seen): Seen {
-    if (seen.page.pending) return seen;
-    const known = this.#seen.get(seen.page.id);
-    if (known !== undefined) return known;
-    this.#parts.queue.time.saw(seen.now);
-    this.#seen.set(seen.page.id, seen);
-    if (seen.page.changed) this.#late.add(seen.page);
-    seen.page.changed = false;
-    return seen;
+    const guard = this.#reading.cached();
+    if (guard !== undefined) return { guard, paused: true };
+    await this.#reading.forChanges();
+    return { paused: true };
   }
 
   // ---- deciding ---------------------------------------------------------------------------------------------------
 
-  #locate(changes: readonly PendingChange[]): void {
-    for (const { work } of changes) for (const id of work.ids) this.#whereabouts.set(id, []);
-    if (changes.length === 0) return;
-    for (const page of this.#pages()) for (const { id } of page.jobs) this.#whereabouts.get(id)?.push(page);
-  }
-
   async #change(changes: readonly PendingChange[]): Promise<(Outcome | undefined)[][]> {
     const stamp = await this.#stamps(changes);
-    const meansFor = ({ id }: Page): Means => {
-      const { now } = this.#seen.get(id)!;
-      return { now, stamp, attach: (page, bytes) => this.#attachments.add(page, bytes, now) };
-    };
+    const { now } = this.#reading;
+    const means: Means = { now, stamp, attach: (page, bytes) => this.#attachments.add(page, bytes, now) };
     return changes.map(({ work }) =>
-      work.ids.map((id, index) => applyOnce(work, index, this.#whereabouts.get(id)!, meansFor)),
+      work.ids.map((id, index) => applyOnce(work, index, this.#reading.pagesOf(id), means)),
     );
   }
 
   async #stamps(changes: readonly PendingChange[]): Promise<Means["stamp"]> {
     const needed = changes.some(({ work }) =>
-      work.ids.some((id, index) => this.#whereabouts.get(id)!.some((page) => work.drawsStamp(page, index))),
+      work.ids.some((id, index) => this.#reading.pagesOf(id).some((page) => work.drawsStamp(page, index))),
     );
     const { queue, time } = this.#parts.queue;
     return needed ? stampsOf(await draw(this.#call, queue, time)) : noStamp;
   }
 
   #answer(work: Change<unknown>, outcomes: readonly (Outcome | undefined)[]): unknown {
-    const found = work.ids.map((id) => this.#whereabouts.get(id)!.some((page) => findJob(page, id)!.state !== "gone"));
+    const found = work.ids.map((id) => this.#reading.pagesOf(id).some((page) => findJob(page, id)!.state !== "gone"));
     return work.answer(outcomes, found);
   }
 
@@ -240,14 +147,15 @@ export class Round {
       const needed = offer.needed(count, most);
       if (needed.length === 0) break;
       most -= needed.length;
-      for (const { page } of await this.#load(needed)) offer.add(page);
+      for (const page of await this.#reading.load(needed)) offer.add(page);
     }
     const jobs = [...offer.first(count)];
+    const { now } = this.#reading;
     return takes.map((take) => {
       if (!isNew(take)) return before.get(take.work.request)!;
       const given = jobs.splice(0, take.work.limit);
       given.forEach(({ page, job }, turn) => {
-        deliver(page, job, { ...take.work, turn, now: this.#seen.get(page.id)!.now });
+        deliver(page, job, { ...take.work, turn, now });
       });
       return given;
     });
@@ -256,7 +164,7 @@ export class Round {
   /** The jobs that these takes have leased already, by their requests. */
   #deliveredBefore(takes: readonly PendingTake[]): ReadonlyMap<RequestId, Located[]> {
     const before = new Map<RequestId, Located[]>(takes.map(({ work }) => [work.request, []]));
-    for (const page of this.#pages()) {
+    for (const page of this.#reading.pages) {
       for (const job of page.jobs) if (job.takenBy !== null) before.get(job.takenBy)?.push({ page, job });
     }
     for (const jobs of before.values()) {
@@ -271,7 +179,7 @@ export class Round {
   /** What time has done to groups, or a call that was broken off, may change who is next: it comes before anything is given out. */
   async #lookAfter(pages: readonly Page[]): Promise<boolean> {
     const { queue } = this.#parts;
-    const late = pages.filter((page) => this.#late.has(page));
+    const late = pages.filter((page) => this.#reading.isLate(page));
     if (!(await queue.pages.write(this.#call, late))) return false;
     await rearm(this.#call, queue, pages);
     return true;
@@ -280,7 +188,7 @@ export class Round {
   /** Look after the groups of pages that were written. Tells whether a job got its turn. */
   async #settleDown(written: readonly Page[]): Promise<boolean> {
     const { cache, queue } = this.#parts;
-    const asStored = new Set([...this.#pages().filter((page) => !this.#late.has(page)), ...written]);
+    const asStored = new Set([...this.#reading.pages.filter((page) => !this.#reading.isLate(page)), ...written]);
     for (const page of asStored) if (page.todo.size === 0) cache.set(page);
     const todo = written.filter((page) => page.todo.size > 0);
     return todo.length > 0 && rearm(this.#call, queue, todo);

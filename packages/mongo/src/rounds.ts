@@ -31,7 +31,7 @@ export class Rounds {
   #takes: PendingTake[] = [];
   #changes: PendingChange[] = [];
   #running = false;
-  /** A take chooses among so many pages: more while other processes are at the first ones. */
+  /** Once a try was lost, a take chooses among so many pages: more while other processes are at the first ones. */
   #width = 1;
 
   constructor(queue: QueueParts, newCall: () => Call) {
@@ -80,13 +80,15 @@ export class Rounds {
   async #round(works: Works): Promise<void> {
     const parts = { queue: this.#queue, call: this.#newCall(), cache: this.#cache };
     let left = works;
+    // As long as nobody is known to be at the first pages, jobs are given in order.
+    let width = 1;
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const { takes, changes, lost } = await new Round({ ...parts, width: this.#width, first: tries === 0 }).run(left);
+      const { takes, changes, lost } = await new Round({ ...parts, width, first: tries === 0 }, left).run();
       if (takes.length + changes.length === 0) return this.#narrow();
       left = { takes, changes };
       if (!lost) continue;
       // A change that is lost, perhaps since a lease has ended, says nothing of others who take.
-      if (takes.length > 0) this.#width = Math.min(WIDEST, 2 * this.#width);
+      if (takes.length > 0) width = this.#width = Math.min(WIDEST, 2 * this.#width);
       await sleep(systemClock, randomInt(Math.min(LONGEST_PAUSE, 2 ** tries)));
     }
     throw new PqError("OUTCOME_UNKNOWN", `others changed the same jobs ${MOST_TRIES} times in a row`);

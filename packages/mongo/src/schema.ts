@@ -32,6 +32,8 @@ export interface PageDocument {
   v: number;
   /** The page's `_id`, the ids of its jobs and their keys, which no two pages of a queue share. A job that is gone may still be named. */
   names: (string | Binary)[];
+  /** Ids that were listed in `names` until another page wanted them. What calls did to those jobs is still known here. */
+  was?: Binary[];
   /** The jobs, and the memory of the calls that changed them: `page/codec.ts`. */
   s: Binary;
   /** The payloads, when they are small: `page/body.ts`. Else they are in `bodies`. */
@@ -198,6 +200,7 @@ const CONTROL_KEPT = 3600;
 export const indexes: { readonly [name in keyof Collections]: readonly IndexDescription[] } = {
   pages: [
     { key: { q: 1, names: 1 }, name: "names", unique: true },
+    pagesWith("was"),
     pagesWith("next"),
     pagesWith("wake"),
     pagesWith("closed"),

@@ -45,9 +45,14 @@ export async function storeChunks(
 }
 
 /** Store a page. `false`: this put was here before, or one of its names is taken. */
-export async function insertPage(call: Call, page: Page, outcomes: readonly PutOutcome[]): Promise<boolean> {
+export async function insertPage(
+  call: Call,
+  { params }: Putting,
+  page: Page,
+  outcomes: readonly PutOutcome[],
+): Promise<boolean> {
   try {
-    await call.write((collections) => collections.pages.insertOne(pageDocument(page, outcomes)));
+    await call.write((collections) => collections.pages.insertOne(pageDocument(page, params.jobs, outcomes)));
     return true;
   } catch (error) {
     if (isDuplicateKey(error)) return false;

@@ -19,6 +19,7 @@ export const expected: Readonly<Record<string, Expected>> = {
   "pages aggregate q wake:$lte sort wake limit": by("wake"),
   "pages aggregate _id:$in q": byId,
   "pages aggregate names:$in q": by("names"),
+  "pages aggregate q was:$in": by("was"),
   "pages update _id q v": byId,
   "pages update $expr _id q v": byId,
   "bodies find _id:$in q": byId,

@@ -42,7 +42,7 @@ export async function fill(queue: PageQueue, size: Size): Promise<void> {
     const packed = packBodies(jobs);
     const outcomes = jobs.map(() => ({ status: "added" }) as const);
     const page = newPage({ queue: queue.name, request: newRequestId(), jobs }, outcomes, drawn, packed);
-    pages.push(pageDocument(page, outcomes));
+    pages.push(pageDocument(page, jobs, outcomes));
     bodies.push(...chunkDocuments(page, packed.chunks));
     if (pages.length === BATCH) await store();
   }
@@ -175,7 +175,7 @@ async function housekeeping({ steps }: Callers): Promise<void> {
   const drawn = { n: 1, at: Date.now() };
   const page = newPage(paramsOf(steps, [job]), outcomes, drawn, packBodies([job]));
   page.pending = true;
-  await steps.all.pages.insertOne(pageDocument(page, outcomes));
+  await steps.all.pages.insertOne(pageDocument(page, [job], outcomes));
   await resolvePending(steps.call(), steps.parts, page.id);
 }
 

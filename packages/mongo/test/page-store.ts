@@ -104,7 +104,7 @@ export class PageQueue {
     const page = newPage({ queue: this.name, request: newRequestId(), jobs }, outcomes, drawn, bodies);
     const chunks = chunkDocuments(page, bodies.chunks);
     if (chunks.length > 0) await this.all.bodies.insertMany(chunks);
-    await this.all.pages.insertOne(pageDocument(page, outcomes));
+    await this.all.pages.insertOne(pageDocument(page, jobs, outcomes));
     return page.id;
   }
 

@@ -457,7 +457,7 @@ class Process {
     const drawn = await draw(call, "q", this.#parts.time);
     const outcomes = jobs.map(() => ({ status: "added" }) as const);
     const page = newPage({ queue: "q", request: newRequestId(), jobs }, outcomes, drawn, packBodies(jobs));
-    await call.write(({ pages }) => pages.insertOne(pageDocument(page, outcomes)));
+    await call.write(({ pages }) => pages.insertOne(pageDocument(page, jobs, outcomes)));
     return page.jobs[0]!.stamp.ms;
   }
 

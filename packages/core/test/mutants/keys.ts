@@ -58,6 +58,20 @@ class SeesStoredKeysOnly extends ReferenceQueue {
   }
 }
 
+/** A duplicate of an earlier job of the put is not looked for in the queue. */
+class LooksInThePutFirst extends ReferenceQueue {
+  protected override plan(jobs: readonly NewJob[], maxSize: number | null, partial: boolean): PutOutcome[] {
+    const outcomes = super.plan(jobs, maxSize, partial);
+    return outcomes.map((outcome, index) => {
+      const { key } = jobs[index]!;
+      const earlier = jobs.findIndex((job, at) => key !== null && job.key === key && outcomes[at]?.status === "added");
+      return outcome.status === "duplicate" && earlier >= 0 && earlier < index
+        ? { ...outcome, id: jobs[earlier]!.id }
+        : outcome;
+    });
+  }
+}
+
 class OverwritesHolder extends ReferenceQueue {
   protected override plan(jobs: readonly NewJob[], maxSize: number | null, partial: boolean): PutOutcome[] {
     const held = this.heldKeys();
@@ -103,6 +117,11 @@ export const keys: readonly Mutant[] = [
     rule: "keys.twice-in-one-put",
     bug: "looks for the key among stored jobs only",
     queue: () => new SeesStoredKeysOnly(),
+  },
+  {
+    rule: "keys.id-before-key",
+    bug: "does not look for the id of a duplicate of the same put",
+    queue: () => new LooksInThePutFirst(),
   },
   {
     rule: "keys.duplicate-changes-nothing",

@@ -1,8 +1,8 @@
 import type { ControlParams, ControlResult } from "../../src/backend.ts";
-import type { JobState } from "../../src/job.ts";
+import type { JobId, JobState } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { forgetful, made } from "./helpers.ts";
+import { forgetful, made, override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** Does not remove jobs in this state. */
@@ -48,5 +48,24 @@ export const remove: readonly Mutant[] = [
     ),
   },
   { rule: "remove.truncate-under-holders", bug: "leaves leased jobs at a truncate", queue: spares("leased") },
+  { rule: "remove.delete-repeated", bug: "takes a repetition for a new call", wrap: forgetful("control") },
+  {
+    rule: "remove.id-that-moved-on",
+    bug: "knows better where a job is that it has taken",
+    wrap(backend) {
+      const taken = new Map<JobId, number>();
+      return override(backend, {
+        async take(params) {
+          const jobs = await backend.take(params);
+          for (const { id, fence } of jobs) taken.set(id, fence);
+          return jobs;
+        },
+        async settle(params) {
+          const known = params.items.every(({ id, fence }) => (taken.get(id) ?? fence) === fence);
+          return known ? backend.settle(params) : params.items.map(() => "lost");
+        },
+      });
+    },
+  },
   { rule: "remove.truncate-repeated", bug: "takes a repetition for a new call", wrap: forgetful("control") },
 ];

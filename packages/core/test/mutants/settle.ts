@@ -1,7 +1,9 @@
 import type { SettleOutcome, Settlement } from "../../src/backend.ts";
+import { newRequestId } from "../../src/id.ts";
+import type { JobId } from "../../src/job.ts";
 import type { Entry } from "../../src/testing/reference/entry.ts";
 import { ReferenceQueue } from "../../src/testing/reference/queue.ts";
-import { forgetful, made } from "./helpers.ts";
+import { forgetful, made, override } from "./helpers.ts";
 import type { Mutant } from "./mutant.ts";
 
 export const settle: readonly Mutant[] = [
@@ -76,6 +78,23 @@ export const settle: readonly Mutant[] = [
     ),
   },
   { rule: "settle.repeated-call", bug: "takes a repetition for a new call", wrap: forgetful("settle") },
+  {
+    rule: "settle.repeated-when-the-id-is-back",
+    bug: "forgets what was done to a job when its id is put again",
+    wrap(backend) {
+      const puts = new Map<JobId, number>();
+      return override(backend, {
+        put(params) {
+          for (const { id } of params.jobs) puts.set(id, (puts.get(id) ?? 0) + 1);
+          return backend.put(params);
+        },
+        settle(params) {
+          const again = params.items.some(({ id }) => (puts.get(id) ?? 0) > 1);
+          return backend.settle(again ? { ...params, request: newRequestId() } : params);
+        },
+      });
+    },
+  },
   {
     rule: "settle.repeated-changes-nothing",
     bug: "does a repeated settlement again, on whatever lease there is",

@@ -33,7 +33,8 @@ function isOver(moment: number | null, now: number): boolean {
 }
 
 function expireLease(page: Page, job: PageJob): void {
-  const over = { ms: job.until ?? 0, n: page.n, i: job.index };
+  // Jobs of one take are buried in its order, from whatever pages they are.
+  const over = { ms: job.until ?? 0, n: 0, i: job.turn };
   page.counters.leaseExpired++;
   if (job.attempt >= job.maxAttempts) bury(page, job, "lease-expired", over);
   else giveBack(page, job, null);

@@ -96,8 +96,8 @@ function dueAt({ due }: NewJob, now: number): number {
   return Math.max(now, "in" in due ? now + due.in : due.at);
 }
 
-/** The document that stores it. */
-export function pageDocument(page: Page, outcomes: readonly PutOutcome[]): PageDocument {
+/** The document that stores it. `jobs`: all of the put. */
+export function pageDocument(page: Page, jobs: readonly NewJob[], outcomes: readonly PutOutcome[]): PageDocument {
   const fields = Object.entries(derived(page)).filter(([, value]) => value !== undefined);
   return {
     _id: page.id,
@@ -105,7 +105,7 @@ export function pageDocument(page: Page, outcomes: readonly PutOutcome[]): PageD
     n: page.n,
     at: new Date(page.at),
     v: page.version,
-    names: [page.id, ...page.jobs.flatMap(namesOf)],
+    names: [page.id, ...page.jobs.flatMap(namesOf), ...twinsOf(page, jobs, outcomes)],
     per: page.per,
     ...(page.body !== null && { body: new Binary(page.body) }),
     ...(outcomes.some(({ status }) => status !== "added") && { put: outcomes.map(outcomeText) }),
@@ -120,6 +120,19 @@ export function pageDocument(page: Page, outcomes: readonly PutOutcome[]): PageD
 export function namesOf({ id, key }: { readonly id: JobId; readonly key: string | null }): (string | Binary)[] {
   const name = new Binary(jobIdToBytes(id));
   return key === null ? [name] : [name, `k${key}`];
+}
+
+/**
+ * The ids of those that have the key of another job of this put. Each is a duplicate of that one, unless its own id is taken elsewhere, which is
+ * found out by listing it. Whoever puts a job of that id later takes it out.
+ */
+function twinsOf(page: Page, jobs: readonly NewJob[], outcomes: readonly PutOutcome[]): Binary[] {
+  const here = new Set(page.jobs.map(({ id }) => id));
+  const twins = jobs.filter(({ id }, index) => {
+    const outcome = outcomes[index]!;
+    return outcome.status === "duplicate" && outcome.id !== id && here.has(outcome.id);
+  });
+  return twins.map(({ id }) => new Binary(jobIdToBytes(id)));
 }
 
 function outcomeText(outcome: PutOutcome): string {

@@ -154,6 +154,28 @@ export const keys: readonly Rule[] = [
     },
   },
   {
+    id: "keys.id-before-key",
+    title: "a job whose id and whose key are both taken, even by an earlier job of its put, is a duplicate by its id",
+    promise: "api",
+    needs,
+    async run(t) {
+      const q = await seam(t);
+      const [known, holder] = [job("known", { key: "k" }), job("holder", { key: "l" })];
+      await q.put(known, holder);
+      const again = { ...known, key: "l" };
+      assert.deepEqual(await q.put(again), [{ status: "duplicate", id: known.id }], "its key is held by another job");
+      const first = job("first", { key: "m" });
+      assert.deepEqual(
+        await q.put(first, { ...known, key: "m" }),
+        [{ status: "added" }, { status: "duplicate", id: known.id }],
+        "its key is held by an earlier job of the put",
+      );
+      const unknown = job("unknown", { key: "n" });
+      await q.put(job("second", { key: "n" }), unknown);
+      assert.deepEqual(await q.put({ ...unknown, key: null }), [{ status: "added" }], "a duplicate kept its id");
+    },
+  },
+  {
     id: "keys.duplicate-changes-nothing",
     title: "a duplicate put changes nothing about the job that holds the key",
     promise: "api",

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { newJobId, newRequestId } from "../../id.ts";
 import type { NewJob } from "../../job.ts";
-import { jobs, LONG, text } from "../jobs.ts";
+import { jobs, LONG, text, texts } from "../jobs.ts";
 import type { Rule } from "../rule.ts";
 import { job, seam, type SeamQueue } from "../seam-queue.ts";
 
@@ -82,6 +82,52 @@ export const remove: readonly Rule[] = [
       assert.equal(await holder.touch(a), false);
       assert.deepEqual(await Promise.all([holder.ack(a), holder.fail(b), holder.bury(c)]), ["lost", "lost", "lost"]);
       await assertEmpty(operator);
+    },
+  },
+  {
+    id: "remove.delete-repeated",
+    title: "a repeated delete does not remove the job that has the id by then",
+    promise: "P4",
+    async run(t) {
+      const q = await seam(t);
+      const [first, other] = [job("first"), job("other")];
+      await q.put(first, other);
+      const params = { request: newRequestId(), queue: q.name, type: "delete", ids: [first.id] } as const;
+      assert.deepEqual(await q.backend.control(params), { count: 1, outcomes: ["done"] });
+      for (const name of ["second", "third"]) {
+        await q.put(job(name, { id: first.id }));
+        const again = await q.backend.control(params);
+        assert.deepEqual(again, { count: 1, outcomes: ["done"] }, "the answer must be that of the first time");
+        assert.deepEqual(
+          texts(await q.list("ready")),
+          ["other", name],
+          "a repeated delete removed what was put after it",
+        );
+        await q.delete(first.id);
+      }
+      assert.deepEqual(await q.drain(), ["other"]);
+    },
+  },
+  {
+    id: "remove.id-that-moved-on",
+    title: "whoever held a job of an id that was removed and put again finds the new job, not the old one",
+    promise: "states",
+    async run(t) {
+      const [one, two] = [await seam(t), await seam(t)];
+      const id = job("").id;
+      for (const name of ["deleted", "dug", "settled"]) {
+        await one.put(job("old", { id }), job("beside"));
+        const [old] = await one.take(2);
+        assert.ok(old !== undefined, "take gave fewer jobs than are ready");
+        await two.control("truncate");
+        await two.put(job(name, { id }));
+        const newest = await two.takeOne(name);
+        if (name === "dug") await two.bury(newest);
+        if (name === "deleted") assert.deepEqual((await one.delete(id)).outcomes, ["done"]);
+        else if (name === "dug") assert.deepEqual((await one.dig(id)).outcomes, ["done"]);
+        else assert.equal(await one.ack(newest), "gone");
+        await two.control("truncate");
+      }
     },
   },
   {

@@ -120,6 +120,25 @@ export const settle: readonly Rule[] = [
     },
   },
   {
+    id: "settle.repeated-when-the-id-is-back",
+    title: "a settlement is answered as the first time also when its id was put again since",
+    promise: "P4",
+    async run(t) {
+      const q = await seam(t);
+      const first = job("first");
+      await q.put(first);
+      const params = call(ack(await q.takeOne("first")));
+      assert.deepEqual(await q.backend.settle(params), ["gone"]);
+      await q.put(job("second", { id: first.id }));
+      assert.deepEqual(await q.backend.settle(params), ["gone"], "a ready job has the id now");
+      const second = await q.takeOne("second");
+      assert.deepEqual(await q.backend.settle(params), ["gone"], "a leased job has the id now");
+      assert.equal(await q.ack(second), "gone");
+      await q.put(job("third", { id: first.id }));
+      assert.deepEqual(await q.backend.settle(params), ["gone"], "the id was put a third time");
+    },
+  },
+  {
     id: "settle.repeated-touch",
     title: "a touch that is repeated with its request id is answered as the first time, and changes nothing",
     promise: "P4",
