@@ -49,9 +49,9 @@ export class Offer {
     this.#unread.splice(0, randomInt(steps) * step);
   }
 
-  /** There are pages that were not read. */
+  /** There are pages that were not read, or not even looked at. */
   get more(): boolean {
-    return this.#unread.length > 0;
+    return this.#unread.length > 0 || this.#end !== undefined;
   }
 
   /** The pages, at most `most`, that must be read before it is known which jobs are the first `count`. They are taken to be read then. */

@@ -1,6 +1,6 @@
 /** What one try of a round reads: pages, each once and caught up, from the cache where they have not changed since. */
 import type { Filter } from "mongodb";
-import type { JobId, RequestId } from "@pq/core/backend";
+import type { JobId, TakeParams } from "@pq/core/backend";
 import type { Call } from "./call.ts";
 import type { Change } from "./changes.ts";
 import { readHead } from "./head.ts";
@@ -8,17 +8,19 @@ import { idName } from "./names.ts";
 import { catchUp } from "./page/life.ts";
 import { findJob, LAST_TIME, type Page } from "./page/page.ts";
 import type { PageCache } from "./page-cache.ts";
-import type { Glimpse, Seen } from "./pages.ts";
+import { type Glimpse, MOST_DUE, type Seen } from "./pages.ts";
 import type { QueueParts } from "./parts.ts";
 import type { PageDocument } from "./schema.ts";
 
 /** Pages that are looked at for all takes of a round. */
-export const MOST_GLIMPSED = 512;
+const MOST_GLIMPSED = 512;
 
 /** What a queue has for takes. */
 export interface Candidates {
-  /** In the order of their first jobs, at most `MOST_GLIMPSED`. */
+  /** In the order of their first jobs. */
   readonly pages: readonly Glimpse[];
+  /** No more were looked at, so there may be more. */
+  readonly limit: number;
   readonly paused: boolean;
 }
 
@@ -90,17 +92,24 @@ export class Reading {
     return { $expr: { $lt: ["$$NOW", new Date(until)] } };
   }
 
-  /** What takes of these requests choose from. Pages that they have changed already are read, and pages to which time has come. */
-  async forTakes(requests: readonly RequestId[]): Promise<Candidates> {
+  /**
+   * What these takes choose from, `width` times as many pages as they need at most. Pages that they have changed already are read, and pages to
+   * which time has come.
+   */
+  async forTakes(takes: readonly TakeParams[], width: number): Promise<Candidates> {
     const { pages, time } = this.#queue;
+    const requests = takes.map(({ request }) => request);
+    // Each has a job to give, but for those from which time has taken it.
+    const needed = takes.reduce((sum, { limit }) => sum + limit, 0);
+    const limit = Math.min(MOST_GLIMPSED, width * needed + MOST_DUE);
     const [head, before, due, candidates] = await Promise.all([
       readHead(this.#call, this.#queue.queue),
       pages.read(this.#call, { takes: { $in: requests } }),
       pages.due(this.#call, time),
-      pages.glimpse(this.#call, { next: { $exists: true } }, { sort: { next: 1 }, limit: MOST_GLIMPSED }),
+      pages.glimpse(this.#call, { next: { $exists: true } }, { sort: { next: 1 }, limit }),
     ]);
     for (const seen of [...before, ...due]) this.#see(seen);
-    return { pages: candidates, paused: head?.paused ?? false };
+    return { pages: candidates, limit, paused: head?.paused ?? false };
   }
 
   /**

@@ -13,7 +13,7 @@ import { confirm, deliver, type Means, setAside } from "./page/life.ts";
 import { findJob, isDeliverable, type Page } from "./page/page.ts";
 import type { PageCache } from "./page-cache.ts";
 import type { QueueParts } from "./parts.ts";
-import { MOST_GLIMPSED, Reading } from "./reading.ts";
+import { Reading } from "./reading.ts";
 import type { PageDocument } from "./schema.ts";
 
 /** Pages that the takes of a round change at most; fewer while others are at them. */
@@ -101,10 +101,11 @@ export class Round {
 
   /** Read what these calls need. `guard`: a condition of the write, as nothing was read. `offer`: what takes choose from. */
   async #read(): Promise<{ readonly guard?: Filter<PageDocument>; readonly offer?: Offer; readonly paused: boolean }> {
-    const requests = this.#works.takes.map(({ work }) => work.request);
-    if (requests.length > 0) {
-      const [candidates] = await Promise.all([this.#reading.forTakes(requests), this.#reading.forChanges()]);
-      return { offer: new Offer(candidates.pages, MOST_GLIMPSED, this.#reading.pages), paused: candidates.paused };
+    const takes = this.#works.takes.map(({ work }) => work);
+    if (takes.length > 0) {
+      const candidates = this.#reading.forTakes(takes, this.#parts.width);
+      const [{ pages, limit, paused }] = await Promise.all([candidates, this.#reading.forChanges()]);
+      return { offer: new Offer(pages, limit, this.#reading.pages), paused };
     }
     const guard = this.#reading.cached();
     if (guard !== undefined) return { guard, paused: true };

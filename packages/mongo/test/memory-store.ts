@@ -283,6 +283,10 @@ function changed(operator: string, before: unknown, value: unknown, now: number)
       return new Date(now);
     case "$pull":
       return (before as unknown[]).filter((each) => !holds(each, value));
+    case "$addToSet": {
+      const old = (before as unknown[] | undefined) ?? [];
+      return [...old, ...(value as { $each: unknown[] }).$each.filter((each) => !old.some((one) => holds(one, each)))];
+    }
     default:
       throw new Error(`no update with ${operator}`);
   }
