@@ -7,8 +7,9 @@ export type MongoSide = "pq" | "memory" | "mongodb-queue" | "agenda" | "raw";
 const QUEUES: readonly MongoSide[] = ["pq", "mongodb-queue", "agenda"];
 const QUEUES_AND_RAW: readonly MongoSide[] = [...QUEUES, "raw"];
 
-/** How many workers drain together. */
+/** How many workers drain together, in as many processes or in one. */
 export const TEAMS = [1, 4, 16, 64] as const;
+const MOST_PROCESSES = 4;
 
 /** In seconds: where a backlog row leaves those who are not done, and those whose queue is not full. */
 const LIMITS = { limit: 30, fillLimit: 120 } as const;
@@ -36,7 +37,7 @@ const drainSinglyRows: readonly Row[] = CONCURRENCIES.map((concurrency) => ({
 const mainRows: readonly Row[] = [
   { ...main, id: "put-c1", title: "put, 1 in flight", shape: { workload: "put" } },
   { ...main, id: "put-c100", title: "put, 100 in flight", shape: { workload: "put", inFlight: 100 } },
-  { ...main, id: "putmany-1000", title: "1000 in one call", shape: { workload: "put-many" } },
+  { ...main, id: "putmany-1000", title: "1000 in one call, @pq/mongo in 4 at once", shape: { workload: "put-many" } },
   ...drainRows,
   ...drainSinglyRows,
   {
@@ -55,15 +56,17 @@ const mainRows: readonly Row[] = [
   })),
 ];
 
-const teamRows: readonly Row[] = TEAMS.map((workers) => {
-  const processes = Math.min(workers, 4);
-  return {
-    ...plain,
-    id: `workers-${workers}`,
-    title: `drain, concurrency 16 each, workers: ${workers}, processes: ${processes}`,
-    shape: { workload: "team", workers, processes, concurrency: 16 },
-  };
+const teamRow = (id: string, workers: number, processes: number): Row => ({
+  ...plain,
+  id,
+  title: `drain, concurrency 16 each, workers: ${workers}, processes: ${processes}`,
+  shape: { workload: "team", workers, processes, concurrency: 16 },
 });
+
+const teamRows: readonly Row[] = [
+  ...TEAMS.map((workers) => teamRow(`workers-${workers}`, workers, Math.min(workers, MOST_PROCESSES))),
+  ...TEAMS.map((workers) => teamRow(`crowd-${workers}`, workers, 1)),
+];
 
 const otherRows: readonly Row[] = [
   {

@@ -14,19 +14,17 @@ export function pqSide(title: string, setup: string, open: OpenBackend): Side {
     setup,
     missing: {},
     producer: async (target) => {
-      const queue = await openQueue(target, open);
+      const backend = await open(target);
+      const { maxBatch } = backend.capabilities;
+      const queue = await openQueue(target, backend);
       return {
         put: (task) => queue.put(task.payload, optionsOf(task)),
-        putMany: (tasks) =>
-          queue.putMany(
-            tasks.map((task) => task.payload),
-            isPlain(tasks[0]) ? undefined : (_payload, index) => optionsOf(tasks[index]!) ?? {},
-          ),
+        putMany: (tasks) => Promise.all(inParts(tasks, maxBatch).map((part) => putMany(queue, part))),
         close: () => queue.close(),
       };
     },
-    worker: async (target, options) => work(await openQueue(target, open), options, 1),
-    crowd: async (target, options, workers) => work(await openQueue(target, open), options, workers),
+    worker: async (target, options) => work(await openQueue(target, await open(target)), options, 1),
+    crowd: async (target, options, workers) => work(await openQueue(target, await open(target)), options, workers),
   };
 }
 
@@ -41,15 +39,27 @@ function work(queue: Queue<Payload>, { concurrency, handler, acked }: WorkOption
   };
 }
 
-async function openQueue(target: Target, open: OpenBackend): Promise<Queue<Payload>> {
+async function openQueue(target: Target, backend: Backend): Promise<Queue<Payload>> {
   const options: QueueOptions<Payload> = {
-    backend: await open(target),
+    backend,
     defaults: target.attempts === 1 ? {} : { maxAttempts: target.attempts, backoff: fixed(0) },
   };
   const queue = new Queue<Payload>(target.queue, options);
   queue.on("error", ({ error }) => console.error(error));
   await queue.ready();
   return queue;
+}
+
+function putMany(queue: Queue<Payload>, tasks: readonly Task[]): Promise<unknown> {
+  return queue.putMany(
+    tasks.map((task) => task.payload),
+    isPlain(tasks[0]) ? undefined : (_payload, index) => optionsOf(tasks[index]!) ?? {},
+  );
+}
+
+/** What is more than one call takes goes in several at once. */
+function inParts(tasks: readonly Task[], most: number): (readonly Task[])[] {
+  return Array.from({ length: Math.ceil(tasks.length / most) }, (_, i) => tasks.slice(i * most, (i + 1) * most));
 }
 
 function isPlain(task: Task | undefined): boolean {

@@ -5,21 +5,19 @@ import type { Counts } from "../audit.ts";
 import type { RunSpec } from "../spec.ts";
 import type { TeamReply, TeamRequest } from "./messages.ts";
 
-/** One process of a team. */
+/** One process of a team, which may be in one run after the other. It ends with the client. */
 export class Member {
   /** Rejects when it fails or ends by itself. */
   readonly failure: Promise<never>;
-  /** Time of a processor since its start. */
+  /** Time of a processor since the start of this run. */
   cpuUs = 0;
   readonly #child: ChildProcess;
-  readonly #onAcked: (more: number) => void;
+  #onAcked: (more: number) => void = () => undefined;
   #acked = 0;
   #answered: (reply: TeamReply) => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
 
-  /** `onAcked` is told how many more jobs have ended. */
-  constructor(onAcked: (more: number) => void) {
-    this.#onAcked = onAcked;
+  constructor() {
     this.failure = new Promise((_, reject) => (this.#fail = reject));
     this.failure.catch(() => undefined);
     this.#child = fork(fileURLToPath(new URL("process.js", import.meta.url)), { serialization: "advanced" });
@@ -27,8 +25,11 @@ export class Member {
     this.#child.on("exit", () => this.#fail(new Error("a process of the team died")));
   }
 
-  /** Connect its workers. */
-  async prepare(spec: RunSpec, workers: number): Promise<void> {
+  /** Connect workers for a run. `onAcked` is told how many more jobs have ended. */
+  async prepare(spec: RunSpec, workers: number, onAcked: (more: number) => void): Promise<void> {
+    this.cpuUs = 0;
+    this.#acked = 0;
+    this.#onAcked = onAcked;
     await this.#ask({ type: "prepare", spec, workers });
   }
 
@@ -36,10 +37,9 @@ export class Member {
     this.#send({ type: "start" });
   }
 
-  /** Close its workers and end it. Resolves with its audit. */
+  /** Close its workers. Resolves with its audit. */
   async finish(): Promise<Counts> {
     const reply = await this.#ask({ type: "finish" });
-    this.#child.disconnect();
     if (reply.type !== "finished") throw new Error(`a process of the team answered "${reply.type}"`);
     return reply.counts;
   }

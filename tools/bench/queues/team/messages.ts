@@ -4,7 +4,7 @@ import type { RunSpec } from "../spec.ts";
 
 /** What a client asks of a member, one at a time. */
 export type TeamRequest =
-  /** Connect so many workers. Answered by `ready`. */
+  /** Connect so many workers for a run. Answered by `ready`. */
   | { readonly type: "prepare"; readonly spec: RunSpec; readonly workers: number }
   /** Answered by `progress`, again and again. */
   | { readonly type: "start" }

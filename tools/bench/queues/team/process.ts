@@ -26,6 +26,7 @@ async function prepare(spec: RunSpec, workers: number): Promise<void> {
     acked: () => void acked++,
   };
   jobs = audited;
+  acked = 0;
   work = await crowd(await side(), targetOf(spec), options, workers);
   tell({ type: "ready" });
 }

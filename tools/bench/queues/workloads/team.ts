@@ -4,6 +4,9 @@ import { Countdown, fill, Jobs, type Prepared, targetOf } from "../workload.ts";
 import type { Side } from "../side.ts";
 import type { RunSpec } from "../spec.ts";
 
+/** Members of former runs: their code is compiled already, as that of the client is. */
+const idle: Member[] = [];
+
 /** `workers` of `concurrency` each, spread over `processes`, drain `jobs`. */
 export async function team(side: Side, spec: RunSpec): Promise<Prepared> {
   const { workers = 1, processes = 1 } = spec.shape;
@@ -12,8 +15,9 @@ export async function team(side: Side, spec: RunSpec): Promise<Prepared> {
   await fill(producer, jobs, jobs.count, spec);
   await producer.close();
   const acks = new Countdown(spec.jobs);
-  const members = Array.from({ length: processes }, () => new Member((more) => acks.count(more)));
-  await Promise.all(members.map((member) => member.prepare(spec, workers / processes)));
+  const members = Array.from({ length: processes }, () => idle.pop() ?? new Member());
+  const onAcked = (more: number): void => acks.count(more);
+  await Promise.all(members.map((member) => member.prepare(spec, workers / processes, onAcked)));
   return {
     run: async () => {
       for (const member of members) member.start();
@@ -25,6 +29,7 @@ export async function team(side: Side, spec: RunSpec): Promise<Prepared> {
     }),
     check: async () => {
       for (const counts of await Promise.all(members.map((member) => member.finish()))) jobs.audit.add(counts);
+      idle.push(...members);
       return jobs.audit.problems();
     },
     end: async () => undefined,
