@@ -53,7 +53,7 @@ export async function admitWithin(session: ClientSession, call: Call, { id, queu
 /** Make a page visible that was admitted. `false`: it is no longer pending, or gone. */
 export async function show(call: Call, parts: QueueParts, page: Page): Promise<boolean> {
   page.pending = false;
-  if (!(await parts.pages.write(call, [page], ofPending(page)))) return false;
+  if (!(await parts.pages.writeAll(call, [page], ofPending(page)))) return false;
   if (page.todo.size > 0) await rearm(call, parts, [page]);
   return true;
 }

@@ -9,7 +9,7 @@ import type { QueueParts } from "./parts.ts";
 export async function housekeep(call: Call, parts: QueueParts, limit: number = MOST_DUE): Promise<boolean> {
   const seen = await parts.pages.due(call, parts.time, limit);
   const pages = seen.map(({ page }) => page).filter(({ pending }) => !pending);
-  const written = await parts.pages.write(
+  const written = await parts.pages.writeAll(
     call,
     pages.filter(({ changed }) => changed),
   );

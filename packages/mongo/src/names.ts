@@ -58,7 +58,7 @@ export async function findHolders(
   const pages = seen.map(({ page }) => page);
   // A job whose time ran out is only gone for good once that is stored.
   const changed = pages.filter((page) => page.changed);
-  if (!(await parts.pages.write(call, changed))) return findHolders(call, parts, jobs);
+  if (!(await parts.pages.writeAll(call, changed))) return findHolders(call, parts, jobs);
   const [pending, visible] = [pages.filter((page) => page.pending), pages.filter((page) => !page.pending)];
   for (const page of visible) await freeNames(call, page, wanted);
   return { holders: holdersIn(pages), pending: pending.map(({ id }) => id) };

@@ -105,26 +105,44 @@ export class Pages {
   }
 
   /**
-   * Write pages that were changed, each if nobody else changed it since it was read. `false`: at least one was not written, and it
-   * cannot be told which: all of them are to be read and decided upon again. `guard`: what must hold as well.
+   * Write pages that were changed, each if nobody else changed it since it was read. Gives those that certainly were written; the others
+   * are to be read and decided upon again. `guard`: what must hold as well.
    */
-  async write(call: Call, pages: readonly Page[], guard: Filter<PageDocument> = {}): Promise<boolean> {
-    if (pages.length === 0) return true;
-    const operations = pages.map((page): AnyBulkWriteOperation<PageDocument> => ({
-      updateOne: {
-        filter: { _id: page.id, q: this.queue, v: page.version, ...guard },
-        update: pageUpdate(page),
-      },
+  async write(call: Call, pages: readonly Page[], guard: Filter<PageDocument> = {}): Promise<ReadonlySet<Page>> {
+    if (pages.length === 0) return new Set();
+    const updates = pages.map(pageUpdate);
+    const operations = pages.map((page, index): AnyBulkWriteOperation<PageDocument> => ({
+      updateOne: { filter: { _id: page.id, q: this.queue, v: page.version, ...guard }, update: updates[index]! },
     }));
     const { matchedCount } = await call.write(({ pages: collection }) =>
       collection.bulkWrite(operations, { ordered: false }),
     );
-    if (matchedCount < pages.length) return false;
-    for (const page of pages) {
+    const written = new Set(matchedCount === 0 ? [] : pages);
+    if (matchedCount > 0 && matchedCount < pages.length) {
+      const stored = await this.#states(call, pages);
+      for (const [index, page] of pages.entries()) {
+        const state = stored.get(page.id);
+        const mine = updates[index]!.$set!.s!.buffer;
+        if (state?.v !== page.version + 1 || Buffer.compare(state.s.buffer, mine) !== 0) written.delete(page);
+      }
+    }
+    for (const page of written) {
       page.version++;
       page.changed = false;
     }
-    return true;
+    return written;
+  }
+
+  /** Like `write`, for those who need all: `false` when one was not written, or perhaps not. */
+  async writeAll(call: Call, pages: readonly Page[], guard: Filter<PageDocument> = {}): Promise<boolean> {
+    return (await this.write(call, pages, guard)).size === pages.length;
+  }
+
+  /** What is stored of these pages. */
+  async #states(call: Call, pages: readonly Page[]): Promise<ReadonlyMap<string, Pick<PageDocument, "v" | "s">>> {
+    const filter = { _id: { $in: pages.map(({ id }) => id) } };
+    const found = await this.#aggregate<Pick<PageDocument, "_id" | "v" | "s">>(call, filter, {}, { v: 1, s: 1 });
+    return new Map(found.map((state) => [state._id, state]));
   }
 
   #aggregate<T extends Document>(

@@ -2,7 +2,6 @@
 import type { Filter } from "mongodb";
 import type { JobId, TakeParams } from "@pq/core/backend";
 import type { Call } from "./call.ts";
-import type { Change } from "./changes.ts";
 import { readHead } from "./head.ts";
 import { idName } from "./names.ts";
 import { catchUp } from "./page/life.ts";
@@ -10,6 +9,7 @@ import { findJob, LAST_TIME, type Page } from "./page/page.ts";
 import type { PageCache } from "./page-cache.ts";
 import { type Glimpse, MOST_DUE, type Seen } from "./pages.ts";
 import type { QueueParts } from "./parts.ts";
+import type { PendingChange } from "./pending.ts";
 import type { PageDocument } from "./schema.ts";
 
 /** Pages that are looked at for all takes of a round. */
@@ -36,7 +36,7 @@ export class Reading {
   readonly #queue: QueueParts;
   readonly #call: Call;
   readonly #cache: PageCache;
-  readonly #changes: readonly Change<unknown>[];
+  readonly #changes: readonly PendingChange[];
   readonly #pages = new Map<string, Page>();
   readonly #late = new Set<Page>();
   /** Which of the pages know the ids of the changes. */
@@ -44,12 +44,12 @@ export class Reading {
   #now = 0;
 
   /** For these changes; takes may come to it. */
-  constructor({ queue, call, cache }: Tools, changes: readonly Change<unknown>[]) {
+  constructor({ queue, call, cache }: Tools, changes: readonly PendingChange[]) {
     this.#queue = queue;
     this.#call = call;
     this.#cache = cache;
     this.#changes = changes;
-    this.#whereabouts = new Map(changes.flatMap(({ ids }) => ids.map((id) => [id, []])));
+    this.#whereabouts = new Map(openIds(changes).map((id) => [id, []]));
   }
 
   /** All that were read. */
@@ -79,10 +79,11 @@ export class Reading {
   cached(): Filter<PageDocument> | undefined {
     const pages = new Set<Page>();
     let until = LAST_TIME;
-    for (const change of this.#changes) {
-      for (const [index, id] of change.ids.entries()) {
+    for (const { work, open } of this.#changes) {
+      for (const index of open) {
+        const id = work.ids[index]!;
         const page = this.#cache.pageOf(id);
-        if (page === undefined || !change.isPlainAck(page, index)) return undefined;
+        if (page === undefined || !work.isPlainAck(page, index)) return undefined;
         pages.add(page);
         until = Math.min(until, findJob(page, id)!.until!);
       }
@@ -118,7 +119,7 @@ export class Reading {
    */
   async forChanges(): Promise<void> {
     const { pages } = this.#queue;
-    const ids = this.#changes.flatMap((change) => change.ids);
+    const ids = openIds(this.#changes);
     const cached = new Set(ids.map((id) => this.#cache.pageOf(id)?.id).filter((id) => id !== undefined));
     if (cached.size > 0) await this.load(await pages.glimpse(this.#call, { _id: { $in: [...cached] } }));
     // In this order: what a page gives up stands in its `was` before it stands in the `names` of another.
@@ -131,8 +132,10 @@ export class Reading {
 
   /** Ids of which it is not known yet what job they mean. */
   #missing(): JobId[] {
-    return this.#changes.flatMap((change) =>
-      change.ids.filter((id, index) => !this.pagesOf(id).some((page) => change.isMeant(page, index))),
+    return this.#changes.flatMap(({ work, open }) =>
+      open
+        .filter((index) => !this.pagesOf(work.ids[index]!).some((page) => work.isMeant(page, index)))
+        .map((index) => work.ids[index]!),
     );
   }
 
@@ -170,4 +173,8 @@ export class Reading {
     if (this.#whereabouts.size > 0) for (const { id } of page.jobs) this.#whereabouts.get(id)?.push(page);
     return page;
   }
+}
+
+function openIds(changes: readonly PendingChange[]): JobId[] {
+  return changes.flatMap(({ work, open }) => open.map((index) => work.ids[index]!));
 }

@@ -153,7 +153,7 @@ export class RearmRound {
 
   /** Write pages in which something came up, which is then to be looked after as well. */
   async #adopt(pages: readonly Page[]): Promise<boolean> {
-    if (!(await this.#parts.pages.write(this.#call, pages))) return false;
+    if (!(await this.#parts.pages.writeAll(this.#call, pages))) return false;
     for (const page of pages) if (page.todo.size > 0) this.#given.set(page.id, page);
     return true;
   }
@@ -183,7 +183,7 @@ export class RearmRound {
       this.#armed = true;
     }
     const others = new Set([...ready.values()].filter((page) => !this.#todo.has(page)));
-    if (!(await this.#parts.pages.write(this.#call, [...others]))) return false;
+    if (!(await this.#parts.pages.writeAll(this.#call, [...others]))) return false;
     for (const [group, page] of ready) if (others.has(page)) this.#settled.add(group);
     return this.#finish(ready);
   }
@@ -198,7 +198,7 @@ export class RearmRound {
       }
     }
     const changed = [...this.#todo.keys()].filter((page) => page.changed);
-    if (!(await this.#parts.pages.write(this.#call, changed))) return false;
+    if (!(await this.#parts.pages.writeAll(this.#call, changed))) return false;
     for (const page of changed) if (page.todo.size === 0) this.#given.delete(page.id);
     return true;
   }

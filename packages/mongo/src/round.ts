@@ -1,9 +1,9 @@
 /** One try to work off some takes and changes. */
 import type { Filter } from "mongodb";
-import type { DeliveredJob, RequestId, TakeParams } from "@pq/core/backend";
+import type { RequestId } from "@pq/core/backend";
 import { Attachments, type Contents, type Located, readContents } from "./bodies.ts";
 import type { Call } from "./call.ts";
-import { applyOnce, type Change } from "./changes.ts";
+import { applyOnce } from "./changes.ts";
 import { rearm } from "./groups.ts";
 import { draw, stampsOf } from "./head.ts";
 import { delivered } from "./job-views.ts";
@@ -13,27 +13,26 @@ import { confirm, deliver, type Means, setAside } from "./page/life.ts";
 import { findJob, isDeliverable, type Page } from "./page/page.ts";
 import type { PageCache } from "./page-cache.ts";
 import type { QueueParts } from "./parts.ts";
+import type { PendingChange, PendingTake, Works } from "./pending.ts";
 import { Reading } from "./reading.ts";
 import type { PageDocument } from "./schema.ts";
 
 /** Pages that the takes of a round change at most; fewer while others are at them. */
 const MOST_TAKEN_FROM = 256;
 
-/** A call in a round. */
-interface Pending<Work, Answer> {
-  readonly work: Work;
-  readonly resolve: (answer: Answer) => void;
-  readonly reject: (error: unknown) => void;
+/** What a try decided about one job of a change. */
+interface Decision {
+  readonly change: PendingChange;
+  readonly index: number;
+  readonly outcome: Outcome | undefined;
 }
-/** A take in a round. */
-export type PendingTake = Pending<TakeParams, readonly DeliveredJob[]>;
-/** A change in a round. */
-export type PendingChange = Pending<Change<unknown>, unknown>;
 
-/** What a round works on. */
-export interface Works {
-  readonly takes: readonly PendingTake[];
-  readonly changes: readonly PendingChange[];
+/** What a try decided to give to a take. */
+interface Delivery {
+  readonly take: PendingTake;
+  readonly jobs: readonly Located[];
+  /** It had these jobs already. */
+  readonly again: boolean;
 }
 
 /** What is shared by the tries of a round. */
@@ -59,10 +58,7 @@ export class Round {
     this.#parts = parts;
     this.#call = parts.call;
     this.#works = works;
-    this.#reading = new Reading(
-      parts,
-      works.changes.map(({ work }) => work),
-    );
+    this.#reading = new Reading(parts, works.changes);
   }
 
   /** Work off the calls and answer them. What is left is to be tried again; `lost`: since somebody else changed a page. */
@@ -71,32 +67,27 @@ export class Round {
     const { guard, offer, paused } = await this.#read();
     const undone = this.#parts.first && takes.length > 0 ? this.#reading.pages.filter(({ todo }) => todo.size > 0) : [];
     if (undone.length > 0) return { takes, changes, lost: !(await this.#lookAfter(undone)) };
-    const outcomes = await this.#change(changes);
-    const deliveries = offer === undefined ? [] : await this.#deliver(takes, offer, paused);
+    const decisions = await this.#decide();
+    const deliveries = offer === undefined ? [] : await this.#deliver(offer, paused);
     await this.#attachments.store(this.#call);
     const changed = this.#reading.pages.filter((page) => page.changed);
     // What time alone has done is done by everybody who comes by: who is quicker does not matter.
     const late = this.#reading.pages.filter((page) => !page.changed && this.#reading.isLate(page));
     const { pages } = this.#parts.queue;
-    const [won, contents, tidied] = await Promise.all([
+    const given = deliveries.flatMap(({ jobs }) => jobs);
+    const [written, contents, tidied] = await Promise.all([
       pages.write(this.#call, changed, guard),
-      readContents(this.#call, deliveries.flat()),
+      readContents(this.#call, given),
       pages.write(this.#call, late),
     ]);
-    if (!won) return { takes, changes, lost: true };
-    const armed = await this.#settleDown(tidied ? [...changed, ...late] : changed);
-    if (armed || (changes.length > 0 && changed.some(hasDeliverable))) this.#parts.queue.freed();
-    changes.forEach(({ work, resolve }, index) => resolve(this.#answer(work, outcomes[index]!)));
-    const answers = await this.#answers(deliveries, contents);
+    const armed = await this.#settleDown([...written, ...tidied]);
+    if (armed || (changes.length > 0 && [...written].some(hasDeliverable))) this.#parts.queue.freed();
+    const lost = new Set(changed.filter((page) => !written.has(page)));
+    const openChanges = this.#answerChanges(decisions, lost);
     // Worth another look: a job has just got its turn, or there were more pages than were read.
     const again = !paused && (armed || offer?.more === true);
-    const left = takes.filter((take, index) => {
-      const answer = answers[index]!;
-      if (answer.length === 0 && again) return true;
-      take.resolve(answer);
-      return false;
-    });
-    return { takes: left, changes: [], lost: false };
+    const openTakes = await this.#answerTakes(deliveries, { contents: zip(given, contents), lost, again });
+    return { takes: openTakes, changes: openChanges, lost: lost.size > 0 };
   }
 
   /** Read what these calls need. `guard`: a condition of the write, as nothing was read. `offer`: what takes choose from. */
@@ -115,30 +106,30 @@ export class Round {
 
   // ---- deciding ---------------------------------------------------------------------------------------------------
 
-  async #change(changes: readonly PendingChange[]): Promise<(Outcome | undefined)[][]> {
-    const stamp = await this.#stamps(changes);
+  async #decide(): Promise<readonly Decision[]> {
+    const { changes } = this.#works;
+    const stamp = await this.#stamps();
     const { now } = this.#reading;
     const means: Means = { now, stamp, attach: (page, bytes) => this.#attachments.add(page, bytes, now) };
-    return changes.map(({ work }) =>
-      work.ids.map((id, index) => applyOnce(work, index, this.#reading.pagesOf(id), means)),
+    return changes.flatMap((change) =>
+      change.open.map((index) => {
+        const pages = this.#reading.pagesOf(change.work.ids[index]!);
+        return { change, index, outcome: applyOnce(change.work, index, pages, means) };
+      }),
     );
   }
 
-  async #stamps(changes: readonly PendingChange[]): Promise<Means["stamp"]> {
-    const needed = changes.some(({ work }) =>
-      work.ids.some((id, index) => this.#reading.pagesOf(id).some((page) => work.drawsStamp(page, index))),
+  async #stamps(): Promise<Means["stamp"]> {
+    const needed = this.#works.changes.some(({ work, open }) =>
+      open.some((index) => this.#reading.pagesOf(work.ids[index]!).some((page) => work.drawsStamp(page, index))),
     );
     const { queue, time } = this.#parts.queue;
     return needed ? stampsOf(await draw(this.#call, queue, time)) : noStamp;
   }
 
-  #answer(work: Change<unknown>, outcomes: readonly (Outcome | undefined)[]): unknown {
-    const found = work.ids.map((id) => this.#reading.pagesOf(id).some((page) => findJob(page, id)!.state !== "gone"));
-    return work.answer(outcomes, found);
-  }
-
   /** The jobs that each take gets. */
-  async #deliver(takes: readonly PendingTake[], offer: Offer, paused: boolean): Promise<Located[][]> {
+  async #deliver(offer: Offer, paused: boolean): Promise<readonly Delivery[]> {
+    const { takes } = this.#works;
     const before = this.#deliveredBefore(takes);
     const isNew = ({ work }: PendingTake): boolean => !paused && before.get(work.request)!.length === 0;
     const count = takes.filter(isNew).reduce((sum, { work }) => sum + work.limit, 0);
@@ -150,15 +141,13 @@ export class Round {
       most -= needed.length;
       for (const page of await this.#reading.load(needed)) offer.add(page);
     }
-    const jobs = [...offer.first(count)];
+    const free = [...offer.first(count)];
     const { now } = this.#reading;
     return takes.map((take) => {
-      if (!isNew(take)) return before.get(take.work.request)!;
-      const given = jobs.splice(0, take.work.limit);
-      given.forEach(({ page, job }, turn) => {
-        deliver(page, job, { ...take.work, turn, now });
-      });
-      return given;
+      if (!isNew(take)) return { take, jobs: before.get(take.work.request)!, again: true };
+      const jobs = free.splice(0, take.work.limit);
+      for (const [turn, { page, job }] of jobs.entries()) deliver(page, job, { ...take.work, turn, now });
+      return { take, jobs, again: false };
     });
   }
 
@@ -181,7 +170,7 @@ export class Round {
   async #lookAfter(pages: readonly Page[]): Promise<boolean> {
     const { queue } = this.#parts;
     const late = pages.filter((page) => this.#reading.isLate(page));
-    if (!(await queue.pages.write(this.#call, late))) return false;
+    if (!(await queue.pages.writeAll(this.#call, late))) return false;
     await rearm(this.#call, queue, pages);
     return true;
   }
@@ -189,28 +178,54 @@ export class Round {
   /** Look after the groups of pages that were written. Tells whether a job got its turn. */
   async #settleDown(written: readonly Page[]): Promise<boolean> {
     const { cache, queue } = this.#parts;
-    const asStored = new Set([...this.#reading.pages.filter((page) => !this.#reading.isLate(page)), ...written]);
-    for (const page of asStored) if (page.todo.size === 0) cache.set(page);
+    const untouched = this.#reading.pages.filter((page) => !page.changed && !this.#reading.isLate(page));
+    for (const page of new Set([...untouched, ...written])) if (page.todo.size === 0) cache.set(page);
     const todo = written.filter((page) => page.todo.size > 0);
     return todo.length > 0 && rearm(this.#call, queue, todo);
   }
 
-  async #answers(
-    deliveries: readonly (readonly Located[])[],
-    contents: readonly (Contents | undefined)[],
-  ): Promise<DeliveredJob[][]> {
-    let next = 0;
+  /** Answer the changes about which all is decided; gives the others. */
+  #answerChanges(decisions: readonly Decision[], lost: ReadonlySet<Page>): PendingChange[] {
+    for (const { change, index, outcome } of decisions) {
+      const id = change.work.ids[index]!;
+      const pages = this.#reading.pagesOf(id);
+      if (pages.some((page) => lost.has(page))) continue;
+      change.decide(
+        index,
+        outcome,
+        pages.some((page) => findJob(page, id)!.state !== "gone"),
+      );
+    }
+    return this.#works.changes.filter((change) => !change.answer());
+  }
+
+  /** Answer the takes that have jobs, or for which there are none; gives the others. */
+  async #answerTakes(
+    deliveries: readonly Delivery[],
+    {
+      contents,
+      lost,
+      again,
+    }: {
+      readonly contents: ReadonlyMap<Located, Contents | undefined>;
+      readonly lost: ReadonlySet<Page>;
+      readonly again: boolean;
+    },
+  ): Promise<PendingTake[]> {
+    const open: PendingTake[] = [];
     const damaged: Located[] = [];
-    const answers = deliveries.map((located) =>
-      located.flatMap((each) => {
-        const found = contents[next++];
-        if (found !== undefined) return [delivered(each, found)];
-        damaged.push(each);
-        return [];
-      }),
-    );
+    for (const delivery of deliveries) {
+      const kept = delivery.jobs.filter(({ page }) => !lost.has(page));
+      const readable = kept.filter((each) => contents.get(each) !== undefined);
+      damaged.push(...kept.filter((each) => contents.get(each) === undefined));
+      const isLost = kept.length < delivery.jobs.length;
+      // A take that is repeated gives all that it has.
+      if (isLost && (delivery.again || readable.length === 0)) open.push(delivery.take);
+      else if (readable.length === 0 && again) open.push(delivery.take);
+      else delivery.take.resolve(readable.map((each) => delivered(each, contents.get(each)!)));
+    }
     await this.#putAside(damaged);
-    return answers;
+    return open;
   }
 
   /** Jobs whose payload is missing or damaged. When somebody else changes their page meanwhile, the next one who takes them sees to it. */
@@ -229,6 +244,10 @@ export class Round {
 
 function hasDeliverable({ jobs }: Page): boolean {
   return jobs.some(isDeliverable);
+}
+
+function zip<Key, Value>(keys: readonly Key[], values: readonly Value[]): ReadonlyMap<Key, Value> {
+  return new Map(keys.map((key, index) => [key, values[index]!]));
 }
 
 function noStamp(): never {

@@ -14,7 +14,8 @@ import type { Call } from "./call.ts";
 import type { Change } from "./changes.ts";
 import { PageCache } from "./page-cache.ts";
 import type { QueueParts } from "./parts.ts";
-import { type PendingChange, type PendingTake, Round, type Works } from "./round.ts";
+import { PendingChange, PendingTake, type Works } from "./pending.ts";
+import { Round } from "./round.ts";
 
 /** Tries of one round, after which its calls are given up. */
 const MOST_TRIES = 100;
@@ -42,7 +43,7 @@ export class Rounds {
   /** Lease jobs. */
   take(work: TakeParams): Promise<readonly DeliveredJob[]> {
     return new Promise((resolve, reject) => {
-      this.#takes.push({ work, resolve, reject });
+      this.#takes.push(new PendingTake(work, resolve, reject));
       this.#start();
     });
   }
@@ -50,7 +51,7 @@ export class Rounds {
   /** Change certain jobs. */
   change<Answer>(work: Change<Answer>): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#changes.push({ work, resolve: resolve as (answer: unknown) => void, reject });
+      this.#changes.push(new PendingChange(work, resolve as (answer: unknown) => void, reject));
       this.#start();
     });
   }

@@ -111,7 +111,7 @@ async function carryOut({ call, parts, request }: Work, plan: Plan, step: Contro
     for (const { page, job, now } of left) remember(page, { request, now }, job, "changed");
     const pages = seen.map(({ page }) => page);
     const changed = pages.filter((page) => page.changed);
-    if (!(await parts.pages.write(call, changed))) continue;
+    if (!(await parts.pages.writeAll(call, changed))) continue;
     const todo = pages.filter((page) => page.todo.size > 0);
     if (todo.length > 0) await rearm(call, parts, todo);
     return targets.filter(isChanged).length;

@@ -122,7 +122,7 @@ export class PageQueue {
     const attachments = new Attachments();
     act(page, { now, stamp, attach: (to, bytes) => attachments.add(to, bytes, now) });
     await attachments.store(call);
-    if (!(await this.parts.pages.write(call, [page]))) throw new Error("somebody else changed the page");
+    if (!(await this.parts.pages.writeAll(call, [page]))) throw new Error("somebody else changed the page");
   }
 
   /** Lease a job. */
@@ -152,7 +152,7 @@ export class PageQueue {
       deliver(page, job, { request: newRequestId(), lease: LONG, turn: 0, now });
       settle(page, job, { id, fence: 0, type: "bury", error: null }, { now, stamp, attach: () => "" });
     }
-    await this.parts.pages.write(
+    await this.parts.pages.writeAll(
       call,
       seen.map(({ page }) => page),
     );

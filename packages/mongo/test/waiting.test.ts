@@ -470,7 +470,7 @@ class Process {
       for (const job of deliverable(page)) deliver(page, job, { request, lease, turn: 0, now });
     }
     expect(
-      await this.#parts.pages.write(
+      await this.#parts.pages.writeAll(
         call,
         seen.map(({ page }) => page),
       ),
@@ -482,7 +482,7 @@ class Process {
     const call = this.#connection.call();
     const seen = await this.#parts.pages.read(call, {});
     expect(
-      await this.#parts.pages.write(
+      await this.#parts.pages.writeAll(
         call,
         seen.map(({ page }) => page),
       ),
