@@ -62,8 +62,9 @@ describe.skipIf(!there.available)("writing many pages at once", { timeout: 60_00
         expect(places).not.toContain(1);
         const leases = await leasedBy(queue);
         for (const place of places) expect(leases[place]).toBe(request);
-        for (const page of all)
+        for (const page of all) {
           expect([page.changed, page.version]).toEqual(written.has(page) ? [false, 1] : [true, 0]);
+        }
       },
     );
     // Before the write, the third is lost; between the write and the look at what was written, it is not known; else it is written.
