@@ -74,7 +74,7 @@ export class JobMaker {
     if (jobs.length > maxBatch) {
       throw new PqError(
         "PAYLOAD_TOO_LARGE",
-        `${jobs.length} jobs are more than maxBatch of the ${this.#store} backend: ${maxBatch}`,
+        `${jobs.length} jobs are more than maxBatch of the ${this.#store} backend: ${maxBatch}. Put them by several calls.`,
       );
     }
     const size = jobs.reduce((sum, { payload }) => sum + payload.length, 0);

@@ -3,6 +3,7 @@ import {
   type Backend,
   type ControlParams,
   type ControlResult,
+  type JobId,
   type LeaseProof,
   type NewJob,
   newRequestId,
@@ -72,10 +73,12 @@ export class Caller {
     this.#hold(await this.#call("take", { limit, lease }, (params) => this.#backend.take(params)));
   }
 
-  async settle(items: readonly Settlement[]): Promise<void> {
-    if (items.length === 0) return;
+  /** The ids of those whose lease was over. */
+  async settle(items: readonly Settlement[]): Promise<JobId[]> {
+    if (items.length === 0) return [];
     const outcomes = await this.#call("settle", { items }, (params) => this.#backend.settle(params));
     for (const [at, { type }] of items.entries()) if (outcomes[at] !== "lost") this.#count(type);
+    return items.filter((_, at) => outcomes[at] === "lost").map(({ id }) => id);
   }
 
   async touch(items: readonly Touch[]): Promise<void> {
