@@ -73,6 +73,8 @@ class Attempts<T> {
   /** The number of the try whose failure counts; 0 in a pause and after the end. */
   #current = 0;
   #unsure = false;
+  /** How the store last refused a try. */
+  #refusal: PqError | undefined;
   #over = false;
   #value: T | undefined;
 
@@ -98,7 +100,10 @@ class Attempts<T> {
     }
     answer.then(
       (value) => this.#answered(value),
-      (error: unknown) => this.#failed(number, error),
+      (error: unknown) => {
+        this.#refusal = this.#named(error);
+        this.#failed(number, this.#refusal);
+      },
     );
   }
 
@@ -164,10 +169,10 @@ class Attempts<T> {
   }
 
   #noAnswer(ms: number): PqError {
-    const { mutates } = this.#spec;
-    return new PqError(
-      mutates ? "OUTCOME_UNKNOWN" : "UNAVAILABLE",
-      `${this.#what}: no answer within ${Math.ceil(ms)} ms`,
-    );
+    const code = this.#spec.mutates ? "OUTCOME_UNKNOWN" : "UNAVAILABLE";
+    const message = `${this.#what}: no answer within ${Math.ceil(ms)} ms`;
+    if (this.#refusal === undefined) return new PqError(code, message);
+    // The last try may have been too short to hear why.
+    return new PqError(code, `${message}; before: ${this.#refusal.message}`, { cause: this.#refusal });
   }
 }

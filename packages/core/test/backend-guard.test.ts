@@ -284,6 +284,18 @@ describe("the three results of a call", () => {
     expect(await put).toMatchObject({ code: "OUTCOME_UNKNOWN" });
   });
 
+  test("a last try without an answer tells how the one before was refused", async () => {
+    const t = new TestBackend();
+    await using queue = t.queue();
+    t.next("put", { type: "reject", error: new PqError("UNAVAILABLE", "cannot connect to there:1") });
+    t.always("put", silence);
+    const put = errorOf(queue.put(1));
+    await t.clock.advance(15_000);
+    const error = await put;
+    expect(error.message).toMatch(/: put: no answer within \d+ ms; before: cannot connect to there:1$/);
+    expect(error.cause).toMatchObject({ code: "UNAVAILABLE", message: "cannot connect to there:1" });
+  });
+
   test("OUTCOME_UNKNOWN stays so when a later try says something about itself only", async () => {
     const t = new TestBackend();
     await using queue = t.queue();
