@@ -32,6 +32,8 @@ const DEADLINES = [5000, 700];
 const FAREWELL = 30_000;
 /** Producers go on for so long after the last fault, in ms. */
 const HEALING = 3000;
+/** And where the store can heal, for so many calls each: enough for every worker to get some of their jobs. */
+const HEALING_CALLS = 100;
 /** P7 of the contract: what a lease and a minute do not bring back is stuck, in ms. */
 export const RECOVERY: number = LEASE + 60_000;
 
@@ -85,7 +87,7 @@ async function conduct(store: Store, folder: string, options: RunOptions): Promi
   await nemesis.rage(options, progress);
   phase("heal");
   for (const client of clients) client.tell("calm");
-  await pass(HEALING);
+  await pass(options.weak ? HEALING : Math.max(HEALING, (HEALING_CALLS / store.rate) * 1000));
   await endAll(clients, "producer");
   phase("drain");
   await drain(store);
