@@ -64,7 +64,13 @@ export class JobMaker {
   checkSize(bytes: Uint8Array, what: string): void {
     const { maxPayload } = this.#capabilities;
     if (bytes.length > maxPayload) {
-      throw tooLarge(bytes.length, { what, name: "maxPayload", most: maxPayload, store: this.#store });
+      throw tooLarge(bytes.length, {
+        what,
+        name: "maxPayload",
+        most: maxPayload,
+        store: this.#store,
+        remedy: "Keep them elsewhere and store where they are",
+      });
     }
   }
 
@@ -84,6 +90,7 @@ export class JobMaker {
         name: "maxBatchBytes",
         most: maxBatchBytes,
         store: this.#store,
+        remedy: "Put them by several calls",
       });
     }
     if (given && new Set(jobs.map(({ id }) => id)).size < jobs.length) {
@@ -166,13 +173,18 @@ function timeOf(at: unknown): number {
   return time;
 }
 
-function tooLarge(
-  size: number,
-  limit: { readonly what: string; readonly name: string; readonly most: number; readonly store: string },
-): PqError {
-  const { what, name, most, store } = limit;
+/** A limit, and what to do about it. */
+interface Limit {
+  readonly what: string;
+  readonly name: string;
+  readonly most: number;
+  readonly store: string;
+  readonly remedy: string;
+}
+
+function tooLarge(size: number, { what, name, most, store, remedy }: Limit): PqError {
   return new PqError(
     "PAYLOAD_TOO_LARGE",
-    `${what}: ${size} bytes are more than ${name} of the ${store} backend: ${most} bytes`,
+    `${what}: ${size} bytes are more than ${name} of the ${store} backend: ${most} bytes. ${remedy}.`,
   );
 }

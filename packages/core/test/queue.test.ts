@@ -106,7 +106,7 @@ describe("put", () => {
     const error = await errorOf(queue.put("x".repeat(1024 * 1024)));
     expect(error).toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
     expect(error.message).toBe(
-      "the payload: 1048578 bytes are more than maxPayload of the test backend: 1048576 bytes",
+      "the payload: 1048578 bytes are more than maxPayload of the test backend: 1048576 bytes. Keep them elsewhere and store where they are.",
     );
     expect(t.calls).toEqual([]);
   });

@@ -35,6 +35,16 @@ interface Delivery {
   readonly again: boolean;
 }
 
+/** What became of the pages, for the answers of takes. */
+interface Found {
+  /** Of the jobs that were given. */
+  readonly contents: ReadonlyMap<Located, Contents | undefined>;
+  /** The pages that were not written. */
+  readonly lost: ReadonlySet<Page>;
+  /** A take that has nothing is worth another look. */
+  readonly again: boolean;
+}
+
 /** What is shared by the tries of a round. */
 export interface RoundParts {
   readonly queue: QueueParts;
@@ -200,18 +210,7 @@ export class Round {
   }
 
   /** Answer the takes that have jobs, or for which there are none; gives the others. */
-  async #answerTakes(
-    deliveries: readonly Delivery[],
-    {
-      contents,
-      lost,
-      again,
-    }: {
-      readonly contents: ReadonlyMap<Located, Contents | undefined>;
-      readonly lost: ReadonlySet<Page>;
-      readonly again: boolean;
-    },
-  ): Promise<PendingTake[]> {
+  async #answerTakes(deliveries: readonly Delivery[], { contents, lost, again }: Found): Promise<PendingTake[]> {
     const open: PendingTake[] = [];
     const damaged: Located[] = [];
     for (const delivery of deliveries) {

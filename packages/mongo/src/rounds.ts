@@ -6,7 +6,7 @@
  *        ^                                                      |
  *        +-------------- somebody else changed one -------------+
  *
- * When a page was changed meanwhile, everything is read and decided again; what was written already is found there by the request.
+ * When a page was changed meanwhile, what hung on it is read and decided again; what was decided about the pages that were written stays.
  */
 import { randomInt } from "node:crypto";
 import { type DeliveredJob, PqError, sleep, systemClock, type TakeParams } from "@pq/core/backend";

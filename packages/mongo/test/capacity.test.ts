@@ -9,8 +9,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Page } from "../src/page/page.ts";
 import { pageId } from "../src/schema.ts";
 import { broken } from "./invariants.ts";
+import { Dice } from "./dice.ts";
 import { Site } from "./site.ts";
-import { ack, type Actor, Dice, onServer, Stage } from "./stage.ts";
+import { ack, type Actor, onServer, Stage } from "./stage.ts";
 
 const there = await available("mongo");
 const SEEDS = Number(process.env["PQ_SEEDS"] ?? 4);

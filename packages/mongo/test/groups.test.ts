@@ -11,8 +11,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isMember } from "../src/lanes.ts";
 import { comparePositions } from "../src/page/place.ts";
 import { broken } from "./invariants.ts";
+import { Dice } from "./dice.ts";
 import { Site } from "./site.ts";
-import { ack, type Actor, Dice, onServer, Stage, type Way } from "./stage.ts";
+import { ack, type Actor, onServer, Stage, type Way } from "./stage.ts";
 
 const there = await available("mongo");
 const SEEDS = Number(process.env["PQ_SEEDS"] ?? 4);

@@ -5,7 +5,8 @@ import { available } from "@pq/services";
 import type { Db } from "mongodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { broken, statesOf } from "./invariants.ts";
-import { Dice, Hand, harm, isOurs, untrue } from "./random-work.ts";
+import { Dice } from "./dice.ts";
+import { Hand, harm, isOurs, untrue } from "./random-work.ts";
 import { type Reporting, type Seam, Site } from "./site.ts";
 
 const there = await available("mongo");

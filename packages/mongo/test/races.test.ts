@@ -13,7 +13,8 @@ import type { Page } from "../src/page/page.ts";
 import { comparePlaces, comparePositions, positionBytes } from "../src/page/place.ts";
 import { type GroupDocument, groupId, type LaneDocument, laneId, pageId } from "../src/schema.ts";
 import { MemoryStore } from "./memory-store.ts";
-import { ack, type Actor, Dice, inMemory, Stage, type Way } from "./stage.ts";
+import { Dice } from "./dice.ts";
+import { ack, type Actor, inMemory, Stage, type Way } from "./stage.ts";
 
 // All that is left to chance follows from the seed: nobody sleeps, and nobody draws lots.
 vi.mock("node:crypto", async (original) => ({ ...(await original<object>()), randomInt: () => 0 }));

@@ -13,6 +13,7 @@ import {
 } from "@pq/core/backend";
 import { type FaultProxy, newJob } from "@pq/core/testing";
 import type { RecordState } from "../src/page/job.ts";
+import { Dice } from "./dice.ts";
 
 /** In ms. Those of some jobs are shorter, so that they run out. */
 const LEASE = 5000;
@@ -27,30 +28,6 @@ type What = ControlParams extends infer Each
 /** A call is several commands on our collections: each of them may be lost. Greetings are none. */
 export function isOurs(bytes: Uint8Array): boolean {
   return /\0pq\.\w+\0/.test(Buffer.from(bytes).toString("latin1"));
-}
-
-/** The same numbers for the same seed. */
-export class Dice {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = (seed % 2_147_483_646) + 1;
-  }
-
-  /** A whole number from 0 to `below - 1`. */
-  below(below: number): number {
-    this.#state = (this.#state * 48_271) % 2_147_483_647;
-    return this.#state % below;
-  }
-
-  /** Once in so many times. */
-  once(times: number): boolean {
-    return this.below(times) === 0;
-  }
-
-  of<T>(values: readonly T[]): T {
-    return values[this.below(values.length)]!;
-  }
 }
 
 function randomJob(dice: Dice): NewJob {

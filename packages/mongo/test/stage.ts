@@ -25,34 +25,10 @@ import { put } from "../src/put.ts";
 import { Rounds } from "../src/rounds.ts";
 import { type Collections, collections, type PageDocument } from "../src/schema.ts";
 import { ServerTime } from "../src/server-time.ts";
+import { Dice } from "./dice.ts";
 import type { MemoryStore } from "./memory-store.ts";
 
 const TIMEOUT = 60_000;
-
-/** Repeatable chance. */
-export class Dice {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = (seed % 2_147_483_646) + 1;
-    for (let warmUp = 0; warmUp < 10; warmUp++) this.below(1);
-  }
-
-  /** A whole number from 0 to `below - 1`. */
-  below(below: number): number {
-    this.#state = (this.#state * 48_271) % 2_147_483_647;
-    return this.#state % below;
-  }
-
-  /** Once in so many times. */
-  once(times: number): boolean {
-    return this.below(times) === 0;
-  }
-
-  of<T>(values: readonly T[]): T {
-    return values[this.below(values.length)]!;
-  }
-}
 
 /** A way to settle. */
 export type Way = Settlement extends infer Each

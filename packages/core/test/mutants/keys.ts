@@ -72,6 +72,19 @@ class LooksInThePutFirst extends ReferenceQueue {
   }
 }
 
+class KeepsIdsOfDuplicates extends ReferenceQueue {
+  readonly #kept = new Set<JobId>();
+
+  protected override plan(jobs: readonly NewJob[], maxSize: number | null, partial: boolean): PutOutcome[] {
+    const outcomes = super.plan(jobs, maxSize, partial).map((outcome, index): PutOutcome => {
+      const { id } = jobs[index]!;
+      return this.#kept.has(id) ? { status: "duplicate", id } : outcome;
+    });
+    for (const [index, { status }] of outcomes.entries()) if (status === "duplicate") this.#kept.add(jobs[index]!.id);
+    return outcomes;
+  }
+}
+
 class OverwritesHolder extends ReferenceQueue {
   protected override plan(jobs: readonly NewJob[], maxSize: number | null, partial: boolean): PutOutcome[] {
     const held = this.heldKeys();
@@ -122,6 +135,11 @@ export const keys: readonly Mutant[] = [
     rule: "keys.id-before-key",
     bug: "does not look for the id of a duplicate of the same put",
     queue: () => new LooksInThePutFirst(),
+  },
+  {
+    rule: "keys.id-before-key",
+    bug: "takes the id of a duplicate for one that is stored",
+    queue: () => new KeepsIdsOfDuplicates(),
   },
   {
     rule: "keys.duplicate-changes-nothing",

@@ -67,5 +67,25 @@ export const remove: readonly Mutant[] = [
       });
     },
   },
+  {
+    rule: "remove.id-that-moved-on",
+    bug: "does not find a job that has the id of one it has taken",
+    wrap(backend) {
+      const taken = new Map<JobId, number>();
+      return override(backend, {
+        async take(params) {
+          const jobs = await backend.take(params);
+          for (const { id, fence } of jobs) taken.set(id, fence);
+          return jobs;
+        },
+        async control(params) {
+          if (params.type !== "dig" && params.type !== "delete") return backend.control(params);
+          const { jobs } = await backend.read({ queue: params.queue, ids: params.ids });
+          const moved = jobs.some(({ id, fence }) => (taken.get(id) ?? fence) !== fence);
+          return moved ? { count: 0, outcomes: params.ids.map(() => "not-found") } : backend.control(params);
+        },
+      });
+    },
+  },
   { rule: "remove.truncate-repeated", bug: "takes a repetition for a new call", wrap: forgetful("control") },
 ];
