@@ -1,4 +1,5 @@
 /** Where a server of some kind is to be had. */
+import { existsSync } from "node:fs";
 import { canInstall, install } from "./debian.ts";
 import { machineHasEngine } from "./engine.ts";
 import type { Kind } from "./kinds.ts";
@@ -61,17 +62,29 @@ async function whyNot(kind: Kind, using: Using, places: readonly Using[]): Promi
   }
 }
 
-/** The path of a program, which root on Debian installs when it is missing and a package has it. Rejects with Unavailable. */
-export async function programOf({ program, debianPackage }: Pick<Kind, "program" | "debianPackage">): Promise<string> {
-  const present = findProgram(program);
-  if (present !== undefined) return present;
-  if (debianPackage === undefined || !canInstall()) throw new Unavailable(`there is no ${program} on the PATH`);
+/** What has to be on this machine for a program to run. */
+type ProgramNeeds = Pick<Kind, "program" | "files" | "debianPackages">;
+
+/** The path of a program, which root on Debian installs when it is missing and packages have it. Rejects with Unavailable. */
+export async function programOf(needs: ProgramNeeds): Promise<string> {
+  const present = findProgram(needs.program);
+  const missing = whatIsMissing(needs);
+  if (present !== undefined && missing === undefined) return present;
+  const { debianPackages } = needs;
+  if (debianPackages === undefined || !canInstall()) throw new Unavailable(`there is no ${missing}`);
   try {
-    await install(debianPackage);
+    await install(...debianPackages);
   } catch (error) {
     throw new Unavailable(messageOf(error));
   }
-  const installed = findProgram(program);
-  if (installed === undefined) throw new Unavailable(`Debian's ${debianPackage} has no ${program}`);
+  const installed = findProgram(needs.program);
+  const lacks = whatIsMissing(needs);
+  if (installed === undefined || lacks !== undefined) {
+    throw new Unavailable(`Debian's ${debianPackages.join(", ")} has no ${lacks}`);
+  }
   return installed;
+}
+
+function whatIsMissing({ program, files = [] }: ProgramNeeds): string | undefined {
+  return findProgram(program) === undefined ? `${program} on the PATH` : files.find((file) => !existsSync(file));
 }

@@ -38,23 +38,31 @@ async function pullOrBuild(kind: Kind, name: string, client: ContainerRuntimeCli
 }
 
 async function build(kind: Kind, name: string, client: ContainerRuntimeClient, why: string): Promise<void> {
-  if (kind.debianPackage === undefined) throw new Unavailable(`${why}, and Debian has no package to build it from`);
+  if (kind.debianPackages === undefined) throw new Unavailable(`${why}, and Debian has no package to build it from`);
   if (findProgram("mmdebstrap") === undefined) {
     if (!canInstall()) throw new Unavailable(`${why}, and only root on Debian can build one`);
     await install("mmdebstrap");
   }
   try {
-    await importFrom(tarOf(kind.debianPackage), name, client);
+    await importFrom(tarOf(kind.debianPackages), name, client);
   } catch (error) {
     throw new Unavailable(`${why}, and none can be built: ${messageOf(error)}`);
   }
 }
 
-/** mmdebstrap writes the package and what it needs, unpacked, as a tar file. */
-function tarOf(debianPackage: string): readonly string[] {
+/** mmdebstrap writes the packages and what they need, unpacked, as a tar file. */
+function tarOf(debianPackages: readonly string[]): readonly string[] {
   const release = debianRelease();
   const suites = [release, `${release}-backports`].map((suite) => `deb http://deb.debian.org/debian ${suite} main`);
-  return ["mmdebstrap", "--quiet", "--variant=extract", `--include=${debianPackage}`, release, "-", ...suites];
+  return [
+    "mmdebstrap",
+    "--quiet",
+    "--variant=extract",
+    `--include=${debianPackages.join(",")}`,
+    release,
+    "-",
+    ...suites,
+  ];
 }
 
 async function importFrom(command: readonly string[], name: string, client: ContainerRuntimeClient): Promise<void> {

@@ -8,6 +8,7 @@
  * half a second, a stand-in a third of one. A file that used containers ends with `afterAll(stopEngine)`.
  */
 export { stopEngine } from "./engine.ts";
+export { fourLetter } from "./four-letter.ts";
 export { type Availability, available, genuine } from "./policy.ts";
 export type { RedisFlavour, RedisOptions, RedisServer, RedisUsing } from "./redis.ts";
 export type { MongoOptions, MongoServer, MongoUsing } from "./mongo.ts";
@@ -16,4 +17,6 @@ export { startMongo } from "./mongo-start.ts";
 export { type RedisCluster, type RedisClusterOptions, startRedisCluster } from "./redis-cluster.ts";
 export { type SentinelOptions, type Sentinels, startSentinels } from "./redis-sentinel.ts";
 export { startRedis } from "./redis-start.ts";
+export type { ZkOptions, ZkServer, ZkSettings, ZkUsing } from "./zk.ts";
+export { startZk } from "./zk-start.ts";
 export { Unavailable } from "./unavailable.ts";

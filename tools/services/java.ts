@@ -60,7 +60,7 @@ async function prepare(server: JavaServer, folder: string): Promise<Java> {
 /** The path of a compiler: of JAVA_HOME, the PATH, or Debian. Rejects with Unavailable. */
 async function javac(): Promise<string> {
   const home = join(process.env["JAVA_HOME"] ?? "/nowhere", "bin/javac");
-  return isProgram(home) ? home : programOf({ program: "javac", debianPackage: JDK });
+  return isProgram(home) ? home : programOf({ program: "javac", debianPackages: [JDK] });
 }
 
 async function checkRelease(compiler: string): Promise<void> {

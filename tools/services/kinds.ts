@@ -3,7 +3,7 @@ import type { JavaServer } from "./java.ts";
 import { mongoJavaServer } from "./mongo-jars.ts";
 
 /** The name of a kind of server. */
-export type KindName = "redis" | "valkey" | "mongo";
+export type KindName = "redis" | "valkey" | "mongo" | "zk";
 
 /** How one kind of server is found. */
 export interface Kind<Name extends KindName = KindName> {
@@ -16,8 +16,10 @@ export interface Kind<Name extends KindName = KindName> {
   readonly image: string;
   /** The program on the PATH. */
   readonly program: string;
-  /** The Debian package that has the program, if there is one. Bookworm has some of them in backports only. */
-  readonly debianPackage?: string;
+  /** Files that the program needs and the packages have too: jars. */
+  readonly files?: readonly string[];
+  /** The Debian packages that have the program, if there are any. Bookworm has some of them in backports only. */
+  readonly debianPackages?: readonly string[];
   /** How a person installs the program. */
   readonly install: string;
   /** What does when none of them is to be had. */
@@ -32,7 +34,7 @@ export const kinds: { readonly [Name in KindName]: Kind<Name> } = {
     imageVariable: "PQ_REDIS_IMAGE",
     image: "redis:7.4.2",
     program: "redis-server",
-    debianPackage: "redis-server",
+    debianPackages: ["redis-server"],
     install: "Debian: apt-get install redis-server; macOS: brew install redis",
   },
   valkey: {
@@ -41,7 +43,7 @@ export const kinds: { readonly [Name in KindName]: Kind<Name> } = {
     imageVariable: "PQ_VALKEY_IMAGE",
     image: "valkey/valkey:8.0.2",
     program: "valkey-server",
-    debianPackage: "valkey-server",
+    debianPackages: ["valkey-server"],
     install: "Debian: apt-get install valkey-server; macOS: brew install valkey",
   },
   mongo: {
@@ -53,5 +55,16 @@ export const kinds: { readonly [Name in KindName]: Kind<Name> } = {
     install:
       "macOS: brew install mongodb-community; for a stand-in only a JDK 17, Debian: apt-get install openjdk-17-jdk-headless",
     standIn: mongoJavaServer,
+  },
+  zk: {
+    name: "zk",
+    addressVariable: "PQ_ZK_HOSTS",
+    imageVariable: "PQ_ZK_IMAGE",
+    image: "zookeeper:3.9.4",
+    program: "java",
+    // The first names all others that it needs, but for one that prints the log.
+    files: ["/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar"],
+    debianPackages: ["libzookeeper-java", "default-jre-headless"],
+    install: "Debian: apt-get install libzookeeper-java default-jre-headless",
   },
 };

@@ -13,6 +13,7 @@ import { type KindName, kinds } from "./kinds.ts";
 import { startMongo } from "./mongo-start.ts";
 import { startRedis } from "./redis-start.ts";
 import { Unavailable } from "./unavailable.ts";
+import { startZk } from "./zk-start.ts";
 
 const { values, positionals } = parseArgs({ options: { using: { type: "string" } }, allowPositionals: true });
 const all = Object.keys(kinds) as KindName[];
@@ -28,9 +29,9 @@ const alive = setInterval(() => {}, 60_000);
 const servers: { close(): Promise<void> }[] = [];
 for (const name of wanted) {
   try {
-    const server = await (name === "mongo" ? startMongo({ using }) : startRedis({ flavour: name, using }));
+    const { server, address } = await start(name);
     servers.push(server);
-    console.log(`${kinds[name].addressVariable}=${server.url}`);
+    console.log(`${kinds[name].addressVariable}=${address}`);
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     console.error(notTested(name, error.message));
@@ -45,3 +46,21 @@ await Promise.all(servers.map(async (server) => server.close()));
 await stopEngine();
 clearInterval(alive);
 process.exitCode = servers.length === wanted.length ? 0 : 1;
+
+async function start(name: KindName): Promise<{ server: { close(): Promise<void> }; address: string }> {
+  switch (name) {
+    case "zk": {
+      const server = await startZk({ using });
+      return { server, address: server.hosts };
+    }
+    case "mongo": {
+      const server = await startMongo({ using });
+      return { server, address: server.url };
+    }
+    case "redis":
+    case "valkey": {
+      const server = await startRedis({ flavour: name, using });
+      return { server, address: server.url };
+    }
+  }
+}

@@ -1,0 +1,141 @@
+/** A ZooKeeper server started from the jars of this machine. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { programOf } from "./find.ts";
+import { type ZkState, stateOf } from "./four-letter.ts";
+import { kinds } from "./kinds.ts";
+import { type TemporaryFolder, temporaryFolder } from "./leftovers.ts";
+import { onFreePort } from "./ports.ts";
+import { Program } from "./program.ts";
+import { until } from "./wait.ts";
+import { configurationOf, javaArguments, MAIN, readyLine, type ZkServer, type ZkSettings } from "./zk.ts";
+
+const HOST = "127.0.0.1";
+
+/** Start a server on a free port and a new folder. Rejects with Unavailable when there is no program, and with StartError. */
+export async function startZkProgram(settings: ZkSettings): Promise<ZkProgram> {
+  const command = await programOf(kinds.zk);
+  return inFolder(async (folder) =>
+    onFreePort(async (port) => {
+      const server = new ZkProgram({ command, settings }, folder, port);
+      await server.start();
+      return server;
+    }),
+  );
+}
+
+/** Do this with a new folder, which is removed when it fails. */
+export async function inFolder<T>(action: (folder: TemporaryFolder) => Promise<T>): Promise<T> {
+  const folder = await temporaryFolder("zk");
+  try {
+    return await action(folder);
+  } catch (error) {
+    await folder.remove();
+    throw error;
+  }
+}
+
+/** What to start. */
+export interface ZkProgramOptions {
+  /** The path of Java. */
+  readonly command: string;
+  readonly settings: ZkSettings;
+  /** It is this member of an ensemble, whose servers the settings name. */
+  readonly id?: number;
+}
+
+/** A server that is a child of this process: by itself, or a member of an ensemble. */
+export class ZkProgram implements ZkServer {
+  readonly using = "program" as const;
+  readonly host: string = HOST;
+  readonly source: string;
+  readonly port: number;
+  readonly #folder: TemporaryFolder;
+  readonly #program: Program;
+  readonly #settings: ZkSettings;
+  readonly #id: number | undefined;
+  #version = "unknown";
+
+  constructor({ command, settings, id }: ZkProgramOptions, folder: TemporaryFolder, port: number) {
+    const jars = kinds.zk.files ?? [];
+    this.source = `program ${command} with ${jars[0]}`;
+    this.port = port;
+    this.#folder = folder;
+    this.#settings = settings;
+    this.#id = id;
+    this.#program = new Program({
+      command,
+      args: [...javaArguments(settings), "-cp", jars.join(delimiter), MAIN, this.#file],
+      ready: readyLine,
+      cwd: folder.path,
+    });
+  }
+
+  get version(): string {
+    return this.#version;
+  }
+
+  get folder(): string {
+    return this.#folder.path;
+  }
+
+  get hosts(): string {
+    return `${this.host}:${this.port}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#program.pid;
+  }
+
+  pause(): () => void {
+    return this.#program.pause();
+  }
+
+  resume(): void {
+    if (this.pid !== undefined) process.kill(this.pid, "SIGCONT");
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.start();
+  }
+
+  async kill(): Promise<void> {
+    await this.#program.kill();
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+  }
+
+  /** Start it; resolves when it answers. A member of an ensemble answers too while it has no leader. */
+  async start(): Promise<void> {
+    await this.#writeFiles();
+    await this.#program.start();
+    const isMember = this.#id !== undefined;
+    await until(`${this.hosts} answers`, async () => isMember || (await this.state()).mode !== undefined);
+    // Its answer does not tell the version while it has no leader.
+    this.#version = /zookeeper\.version=([\d.]+)/.exec(this.#program.output)?.[1] ?? "unknown";
+  }
+
+  /** What it says of itself. Rejects when it does not answer. */
+  async state(): Promise<ZkState> {
+    return stateOf(this);
+  }
+
+  async close(): Promise<void> {
+    await this.kill();
+    await this.#folder.remove();
+  }
+
+  get #file(): string {
+    return join(this.folder, "zoo.cfg");
+  }
+
+  async #writeFiles(): Promise<void> {
+    const data = join(this.folder, "data");
+    await mkdir(data, { recursive: true });
+    await writeFile(this.#file, configurationOf({ bind: HOST, port: this.port, folder: data }, this.#settings));
+    if (this.#id !== undefined) await writeFile(join(data, "myid"), String(this.#id));
+  }
+}
