@@ -1,5 +1,5 @@
 import { type Capabilities, defineCapabilities } from "@pq/core/backend";
-import { REPEAT_WINDOW } from "./answers.ts";
+import { REPEAT_WINDOW } from "@pq/core/state";
 
 /** What a store in a folder can do. One process owns the folder, so the store is not shared. */
 export const fileCapabilities: Capabilities = defineCapabilities({

@@ -13,19 +13,15 @@
  */
 import fs from "node:fs";
 import type { RequestId } from "@pq/core/backend";
-import { ByteReader, type ByteWriter } from "./bytes.ts";
+import { ByteReader, type ByteWriter, DONE, EXTRA, giveWay, type Jobs, PENDING, type QueueState } from "@pq/core/state";
 import { replayQueue, writeQueue } from "./calls/queue-record.ts";
 import { closeFile, openFile, readFile, syncData, syncFolder, writeAll } from "./files.ts";
 import { FIRST, FrameCursor, FrameWriter, seal, segmentSeed } from "./frame.ts";
 import { readState, writeState } from "./job-record.ts";
-import { DONE, EXTRA, PENDING } from "./job-table.ts";
-import type { Jobs } from "./jobs.ts";
 import { CHECKPOINT_MAGIC, type Layout } from "./layout.ts";
 import type { Log } from "./log.ts";
-import type { QueueState } from "./queue-state.ts";
 import { QUEUE } from "./records.ts";
 import { Knowledge } from "./replay.ts";
-import { giveWay } from "./yield.ts";
 
 const START = 100;
 const JOBS = 101;

@@ -20,9 +20,7 @@
  * the next number. So a frame of a later group proves that the groups before it were written whole: a damaged
  * frame among them was damaged afterwards. In the last group it may as well be a write that power failure left unfinished.
  */
-import { ByteWriter } from "./bytes.ts";
-import { update } from "./crc32c.ts";
-import { giveWay } from "./yield.ts";
+import { ByteWriter, giveWay, updateCrc32c } from "@pq/core/state";
 
 /** Places looked at between two pauses when the next frame is searched. */
 const SCAN_SLICE = 64 * 1024;
@@ -85,9 +83,13 @@ export function seal(bytes: Buffer, seed: number, offset: number, group: number)
     const end = at + FRAME_HEADER + view.getUint32(at, true);
     view.setUint32(at + 4, group, true);
     const start = seed ^ (offset + at);
-    const head = update(start, bytes, at, at + 10);
+    const head = updateCrc32c(start, bytes, at, at + 10);
     view.setUint16(at + 10, fold(head), true);
-    view.setUint32(at + 12, update(update(head, bytes, at + 10, at + 12), bytes, at + FRAME_HEADER, end), true);
+    view.setUint32(
+      at + 12,
+      updateCrc32c(updateCrc32c(head, bytes, at + 10, at + 12), bytes, at + FRAME_HEADER, end),
+      true,
+    );
     at = end;
   }
 }
@@ -119,11 +121,11 @@ export class FrameCursor {
   check(at: number): FrameCheck {
     const { bytes } = this;
     if (at + FRAME_HEADER > bytes.length) return "short";
-    const head = update(this.#seed ^ (this.#base + at), bytes, at, at + 10);
+    const head = updateCrc32c(this.#seed ^ (this.#base + at), bytes, at, at + 10);
     if (this.#view.getUint16(at + 10, true) !== fold(head)) return this.#isBlank(at) ? "blank" : "damaged";
     const end = at + FRAME_HEADER + this.#view.getUint32(at, true);
     if (end > bytes.length) return "short";
-    const crc = update(update(head, bytes, at + 10, at + 12), bytes, at + FRAME_HEADER, end);
+    const crc = updateCrc32c(updateCrc32c(head, bytes, at + 10, at + 12), bytes, at + FRAME_HEADER, end);
     if (this.#view.getInt32(at + 12, true) !== crc) return "damaged";
     this.group = this.#view.getUint32(at + 4, true);
     this.type = bytes[at + 8]!;

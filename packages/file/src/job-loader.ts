@@ -4,11 +4,11 @@
  * A job that the disk cannot read (EIO) is left out and stays: the disk may be well again. One that was to be delivered keeps its
  * lease, so it holds up nobody, comes back when that ends, and is buried when its attempts do.
  */
+import type { QueueState } from "@pq/core/state";
 import { writeDrop } from "./calls/queue-record.ts";
 import type { Damage } from "./damage.ts";
 import type { FrameWriter } from "./frame.ts";
 import { type LoggedJob, type LogPlace, type PayloadReader, UNREADABLE, type Unreadable } from "./payload-reader.ts";
-import type { QueueState } from "./queue-state.ts";
 import type { View } from "./views.ts";
 
 /** What the loader works with. */

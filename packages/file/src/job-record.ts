@@ -8,10 +8,15 @@
  *
  * The queue's name is in every job, so that no single damaged record can make others homeless.
  */
-import { type BuryReason, type NewJob, UNLIMITED_ATTEMPTS } from "@pq/core/backend";
-import { type ByteReader, type ByteWriter } from "./bytes.ts";
-import type { Extra } from "./extra.ts";
-import { formatRequest, parseWords } from "./ids.ts";
+import { type BuryReason, UNLIMITED_ATTEMPTS } from "@pq/core/backend";
+import {
+  type ByteReader,
+  type ByteWriter,
+  formatRequest,
+  type JobFacts,
+  type MovedState,
+  parseWords,
+} from "@pq/core/state";
 
 const EXPIRES = 1;
 const LEASE = 2;
@@ -34,31 +39,13 @@ function reasonNumber(reason: BuryReason | null): number {
   return REASONS.indexOf(reason);
 }
 
-/** What a JOB record says; of `NewJob` what does not depend on the moment of the put. */
-export interface JobRecord extends Omit<NewJob, "id" | "due" | "ttl" | "payload" | "lease"> {
+/** What a JOB record says. */
+export interface JobRecord extends JobFacts {
   readonly queue: number;
   readonly name: string;
-  readonly words: Int32Array;
-  readonly createdAt: number;
-  readonly time: number;
-  readonly sequence: number;
-  readonly expiresAt: number | null;
-  readonly ownLease: number | null;
-  /** When a job put with a delay falls due. */
-  readonly dueAt: number | null;
+  readonly headers: string;
   /** What has become of it since, when compaction moved it. */
   readonly moved: MovedState | null;
-}
-
-/** What has become of a job. */
-export interface MovedState {
-  readonly state: number;
-  readonly flags: number;
-  readonly attempt: number;
-  readonly extra: Pick<
-    Extra,
-    "moment" | "since" | "order" | "fence" | "lease" | "leasedBy" | "buryReason" | "lastError" | "progress" | "result"
-  >;
 }
 
 /** Write the body, but for the payload. */

@@ -2,7 +2,7 @@
  * Reads jobs back from the log. Places that stand close together are read at once, in the order of the file: a FIFO
  * queue that is drained in batches reads its log from front to end. What was written a moment ago comes from memory.
  */
-import { ByteReader } from "./bytes.ts";
+import { ByteReader } from "@pq/core/state";
 import { systemCode, unavailable } from "./errors.ts";
 import { readAll } from "./files.ts";
 import { FrameCursor, segmentSeed } from "./frame.ts";

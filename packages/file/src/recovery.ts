@@ -13,6 +13,7 @@
  * finished and nobody was told that it was: the batch is dropped as a whole.
  */
 import fs from "node:fs";
+import { giveWay } from "@pq/core/state";
 import { corrupt } from "./errors.ts";
 import type { Damage } from "./damage.ts";
 import { closeFile, openFile, readFile, syncData, syncFolder, truncate } from "./files.ts";
@@ -22,7 +23,6 @@ import type { LogEnd } from "./log.ts";
 import { JOB } from "./records.ts";
 import type { FoundFrame, Knowledge } from "./replay.ts";
 import { decodeHeader } from "./segment.ts";
-import { giveWay } from "./yield.ts";
 
 /** Bytes worked off between two pauses for the event loop. */
 const SLICE = 128 * 1024;

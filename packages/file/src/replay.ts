@@ -1,5 +1,5 @@
 /** What a store knows, and how the records of the log make it. */
-import { ByteReader } from "./bytes.ts";
+import { ByteReader, QueueState, Usage } from "@pq/core/state";
 import { replayControl } from "./calls/control.ts";
 import { replayJob, replayPut } from "./calls/put.ts";
 import { replayQueue } from "./calls/queue-record.ts";
@@ -8,9 +8,7 @@ import { replayTake } from "./calls/take.ts";
 import { replayTouch } from "./calls/touch.ts";
 import { readJob } from "./job-record.ts";
 import { Fences } from "./fences.ts";
-import { QueueState } from "./queue-state.ts";
 import { CONTROL, DROP, EPOCH, JOB, LEASE, PUT, QUEUE, SETTLE, TOUCH } from "./records.ts";
-import { Usage } from "./usage.ts";
 
 /** One frame that recovery found whole: the body is `[start, end)` of `bytes`, the frame stands at `offset`. */
 export interface FoundFrame {

@@ -12,7 +12,7 @@
  */
 import fs from "node:fs";
 import { PqError } from "@pq/core/backend";
-import { crc32c } from "./crc32c.ts";
+import { crc32c } from "@pq/core/state";
 import { FORMAT_VERSION, HEADER_COPY, SEGMENT_HEADER, SEGMENT_MAGIC } from "./layout.ts";
 
 const { O_CREAT, O_EXCL, O_RDWR, O_DSYNC } = fs.constants;

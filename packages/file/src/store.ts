@@ -9,7 +9,7 @@ import type {
   Clock, ControlParams, ControlResult, DeliveredJob, PutOutcome, PutParams, QueueStats, ReadParams, ReadResult, RequestId,
   SettleOutcome, SettleParams, TakeParams, TouchParams, WaitParams,
 } from "@pq/core/backend"; // prettier-ignore
-import { recall } from "./answers.ts";
+import { giveWay, listPage, QueueState, recall, slotsOfIds, Waiters } from "@pq/core/state";
 import { control } from "./calls/control.ts";
 import { abortPut, commitPut, draftPut, planPut, type PutDraft } from "./calls/put.ts";
 import { writeQueue } from "./calls/queue-record.ts";
@@ -20,14 +20,10 @@ import type { Damage } from "./damage.ts";
 import { unavailable } from "./errors.ts";
 import type { FrameWriter } from "./frame.ts";
 import { JobLoader } from "./job-loader.ts";
-import { page, slotsOfIds } from "./listing.ts";
 import type { Log } from "./log.ts";
 import type { PayloadReader } from "./payload-reader.ts";
-import { QueueState } from "./queue-state.ts";
 import type { Knowledge } from "./replay.ts";
 import { deliveredView, storedView } from "./views.ts";
-import { Waiters } from "./waiters.ts";
-import { giveWay } from "./yield.ts";
 
 /** Changes made by time that one slice makes, and the slices that a take waits for. */
 const SLICE = 2000;
@@ -153,7 +149,7 @@ export class Store {
     if (queue === undefined) return { jobs: [], cursor: null };
     await this.#caughtUp(queue);
     const { slots, cursor } =
-      "ids" in params ? { slots: slotsOfIds(queue, params.ids), cursor: null } : page(queue, params);
+      "ids" in params ? { slots: slotsOfIds(queue, params.ids), cursor: null } : listPage(queue, params);
     return {
       jobs: await this.#loader.load(
         queue,

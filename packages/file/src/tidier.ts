@@ -15,19 +15,16 @@
  */
 import fs from "node:fs";
 import { join } from "node:path";
-import { ByteReader } from "./bytes.ts";
+import { ByteReader, giveWay, PENDING, type QueueState } from "@pq/core/state";
 import type { Damage } from "./damage.ts";
 import { readFile, syncFolder } from "./files.ts";
 import { FIRST, FrameCursor, segmentSeed } from "./frame.ts";
 import { type JobRecord, readJob, writeJob } from "./job-record.ts";
-import { PENDING } from "./job-table.ts";
 import { type Layout, SEGMENT_HEADER } from "./layout.ts";
 import type { Log } from "./log.ts";
-import type { QueueState } from "./queue-state.ts";
 import { JOB } from "./records.ts";
 import type { Knowledge } from "./replay.ts";
 import type { SegmentFiles } from "./segment-files.ts";
-import { giveWay } from "./yield.ts";
 
 /** Bytes looked at between two pauses, and bytes moved with one entry. */
 const SLICE = 128 * 1024;

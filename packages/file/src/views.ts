@@ -1,9 +1,7 @@
 /** A job as it is at one moment, to be completed by what is read from the log later. */
 import type { DeliveredJob, StoredJob } from "@pq/core/backend";
-import { formatJobId } from "./ids.ts";
-import { BURIED, DELAYED, DONE, LEASED, STATE_NAMES, URGENT } from "./job-table.ts";
+import { BURIED, DELAYED, DONE, formatJobId, LEASED, type QueueState, STATE_NAMES, URGENT } from "@pq/core/state";
 import type { LoggedJob, LogPlace } from "./payload-reader.ts";
-import type { QueueState } from "./queue-state.ts";
 
 /** A job that lacks what only the log knows. */
 export interface View<T> {

@@ -37,7 +37,11 @@ export function compileChild(): Compiled {
   fs.writeFileSync(join(out, "package.json"), JSON.stringify({ type: "module" }));
   fs.writeFileSync(
     join(out, "core/package.json"),
-    JSON.stringify({ name: "@pq/core", type: "module", exports: { "./backend": "./src/backend-api.js" } }),
+    JSON.stringify({
+      name: "@pq/core",
+      type: "module",
+      exports: { "./backend": "./src/backend-api.js", "./state": "./src/state/index.js" },
+    }),
   );
   fs.mkdirSync(join(out, "node_modules/@pq"), { recursive: true });
   fs.symlinkSync(join(out, "core"), join(out, "node_modules/@pq/core"));

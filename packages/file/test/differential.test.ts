@@ -1,9 +1,9 @@
 /** Random calls against the reference store on the same clock: every answer must be the same, also across crashes and reopenings. */
 import assert from "node:assert/strict";
 import type { DeliveredJob, JobId, NewJob, RequestId, Settlement, StoredJob } from "@pq/core/backend";
+import { crc32c } from "@pq/core/state";
 import { ManualClock, ReferenceQueue } from "@pq/core/testing";
 import { describe, it } from "vitest";
-import { crc32c } from "../src/crc32c.ts";
 import { FileBackend } from "../src/backend.ts";
 import { resolveOptions } from "../src/options.ts";
 import { folder, randomFrom, testId, testRequest } from "./support.ts";

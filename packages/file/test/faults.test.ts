@@ -2,8 +2,8 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@pq/core/backend";
+import { Takes } from "@pq/core/state";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { Takes } from "../src/answers.ts";
 import { folder, job, numberOf, range, TestQueue, testRequest } from "./support.ts";
 
 afterEach(() => {

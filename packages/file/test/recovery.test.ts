@@ -2,10 +2,9 @@
 import fs from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { crc32c, formatJobId, PENDING } from "@pq/core/state";
 import { Damage } from "../src/damage.ts";
 import { FrameCursor, segmentSeed } from "../src/frame.ts";
-import { formatJobId } from "../src/ids.ts";
-import { PENDING } from "../src/job-table.ts";
 import { Layout, SEGMENT_HEADER } from "../src/layout.ts";
 import { recover } from "../src/opening.ts";
 import { decodeHeader } from "../src/segment.ts";
@@ -249,7 +248,6 @@ describe("what is not ours", () => {
   it("is refused when its format is newer", async () => {
     await using tmp = await folder();
     const bytes = await sample(tmp.path);
-    const { crc32c } = await import("../src/crc32c.ts");
     for (const start of [0, 32]) {
       bytes.writeUInt32LE(2, start + 8);
       bytes.writeUInt32LE(crc32c(bytes, start, start + 28), start + 28);

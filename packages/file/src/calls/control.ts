@@ -1,11 +1,16 @@
 /** Control: an operator's command is applied at once; one CONTROL record names the jobs it changed and their new positions. */
 import type { ControlParams, ControlResult, JobId } from "@pq/core/backend";
-import type { ByteReader, ByteWriter } from "../bytes.ts";
+import {
+  BURIED,
+  type ByteReader,
+  type ByteWriter,
+  isVisible,
+  parseWords,
+  type QueueState,
+  type Since,
+} from "@pq/core/state";
 import { FIRST, type FrameWriter } from "../frame.ts";
-import { parseWords } from "../ids.ts";
 import { readRequest, writeRequest } from "../job-record.ts";
-import { BURIED } from "../job-table.ts";
-import { isVisible, type QueueState, type Since } from "../queue-state.ts";
 import { CONTROL } from "../records.ts";
 
 const TYPES = ["kick", "dig", "delete", "truncate", "pause", "resume"] as const;

@@ -4,13 +4,18 @@
  * nobody has seen them.
  */
 import type { JobId, NewJob, PutOutcome, PutParams } from "@pq/core/backend";
-import { recall } from "../answers.ts";
-import type { ByteReader, ByteWriter } from "../bytes.ts";
+import {
+  DONE,
+  type ByteReader,
+  type ByteWriter,
+  formatJobId,
+  parseWords,
+  type QueueState,
+  recall,
+} from "@pq/core/state";
 import { FIRST, type FrameWriter, MORE } from "../frame.ts";
-import { formatJobId, parseWords } from "../ids.ts";
 import { type JobRecord, readRequest, writeJob, writeRequest } from "../job-record.ts";
 import type { LogPlace } from "../payload-reader.ts";
-import type { QueueState } from "../queue-state.ts";
 import { JOB, PUT } from "../records.ts";
 
 const ADDED: PutOutcome = Object.freeze({ status: "added" });
@@ -117,7 +122,7 @@ export function replayJob(queue: QueueState, job: JobRecord, { segment, offset, 
   const old = queue.jobs.find(job.words);
   if (old >= 0) queue.remove(old);
   queue.sawSequence(job.sequence);
-  const slot = queue.admit(job);
+  const slot = queue.admit(job, job.moved?.state !== DONE);
   queue.jobs.locate(slot, segment, offset, size);
   if (job.moved !== null) queue.restore(slot, job.moved);
   else {

@@ -1,7 +1,6 @@
 /** The QUEUE record: what is known of a queue but its jobs, as it is at one place of the log. */
-import type { ByteReader } from "../bytes.ts";
+import { type ByteReader, COUNTER_NAMES, type QueueState } from "@pq/core/state";
 import { FIRST, type FrameWriter } from "../frame.ts";
-import { COUNTER_NAMES, type QueueState } from "../queue-state.ts";
 import { DROP, QUEUE } from "../records.ts";
 
 /** Write the record. */

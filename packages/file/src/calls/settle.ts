@@ -1,12 +1,22 @@
 /** Settle: each item is decided by its own proof and applied at once; one SETTLE record says what each job has become. */
 import type { SettleOutcome, SettleParams, Settlement } from "@pq/core/backend";
-import { recall } from "../answers.ts";
-import type { ByteReader, ByteWriter } from "../bytes.ts";
+import {
+  BURIED,
+  type ByteReader,
+  type ByteWriter,
+  DELAYED,
+  DONE,
+  FREE,
+  LEASED,
+  parseWords,
+  type QueueState,
+  READY,
+  recall,
+  type Since,
+  STATE_NAMES,
+} from "@pq/core/state";
 import { FIRST, type FrameWriter } from "../frame.ts";
-import { parseWords } from "../ids.ts";
 import { readRequest, writeRequest } from "../job-record.ts";
-import { BURIED, DELAYED, DONE, FREE, LEASED, READY, STATE_NAMES } from "../job-table.ts";
-import type { QueueState, Since } from "../queue-state.ts";
 import { SETTLE } from "../records.ts";
 
 const TYPES = ["ack", "release", "requeue", "fail", "bury"] as const;

@@ -5,10 +5,9 @@
  * Fences grow also when the last LEASE records were lost with the machine: see `fences.ts`.
  */
 import type { RequestId, TakeParams } from "@pq/core/backend";
-import type { ByteReader } from "../bytes.ts";
+import type { ByteReader, QueueState } from "@pq/core/state";
 import { FIRST, type FrameWriter } from "../frame.ts";
 import { readRequest, writeRequest } from "../job-record.ts";
-import type { QueueState } from "../queue-state.ts";
 import { LEASE } from "../records.ts";
 
 const words = new Int32Array(4);

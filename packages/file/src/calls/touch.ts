@@ -1,11 +1,8 @@
 /** Touch: leases are extended and progress is stored at once; one TOUCH record says until when each lease lasts now. */
 import type { TouchParams } from "@pq/core/backend";
-import { recall } from "../answers.ts";
-import type { ByteReader } from "../bytes.ts";
+import { type ByteReader, LEASED, type QueueState, recall } from "@pq/core/state";
 import { FIRST, type FrameWriter } from "../frame.ts";
 import { readRequest, writeRequest } from "../job-record.ts";
-import { LEASED } from "../job-table.ts";
-import type { QueueState } from "../queue-state.ts";
 import { TOUCH } from "../records.ts";
 import { holderOf } from "./settle.ts";
 

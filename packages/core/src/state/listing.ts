@@ -1,12 +1,12 @@
 /** Pages of jobs by state. A cursor is the place of the last job of a page, so paging goes on where it was whatever has changed since. */
-import type { JobId, JobState } from "@pq/core/backend";
+import type { JobId, JobState } from "../job.ts";
 import { parseWords } from "./ids.ts";
 import { comparePlaces, type Place } from "./jobs.ts";
 import { isVisible, type QueueState } from "./queue-state.ts";
 import type { Compare, SlotList } from "./slot-list.ts";
 
 /** One page. */
-export interface Page {
+export interface ListPage {
   readonly slots: number[];
   readonly cursor: string | null;
 }
@@ -23,7 +23,10 @@ export function slotsOfIds(queue: QueueState, ids: readonly JobId[]): number[] {
 }
 
 /** A page of the jobs in a state. */
-export function page(queue: QueueState, params: { state: JobState; limit: number; cursor: string | null }): Page {
+export function listPage(
+  queue: QueueState,
+  params: { state: JobState; limit: number; cursor: string | null },
+): ListPage {
   const key = params.cursor === null ? null : params.cursor.split(":").map(Number);
   const slots: number[] = [];
   for (const slot of params.state === "ready" ? readyFrom(queue, key) : ordered(queue, params.state, key)) {

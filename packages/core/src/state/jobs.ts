@@ -8,7 +8,7 @@
  */
 import { Extra } from "./extra.ts";
 import { Groups } from "./groups.ts";
-import type { JobRecord, MovedState } from "./job-record.ts";
+import type { JobFacts, MovedState } from "./job-facts.ts";
 import { IdIndex } from "./id-index.ts";
 import {
   BURIED,
@@ -220,7 +220,7 @@ export class Jobs {
   }
 
   /** What a record has to say of the job so that nothing before it is needed. */
-  snapshot(slot: number): Pick<JobRecord, "time" | "sequence" | "moved"> {
+  snapshot(slot: number): Pick<JobFacts, "time" | "sequence"> & { readonly moved: MovedState } {
     const { table } = this;
     const moved: MovedState = {
       state: table.state(slot),

@@ -1,5 +1,5 @@
 /** Those who wait for a job of a queue, longest waiting first, and the one timer that looks again when time makes a job ready. */
-import type { Clock, Timer } from "@pq/core/backend";
+import type { Clock, Timer } from "../clock.ts";
 
 /** The waiters of one queue. */
 export class Waiters {

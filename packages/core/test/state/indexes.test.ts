@@ -1,9 +1,9 @@
 /** The index structures against the plainest thing that does the same. */
 import { describe, expect, it } from "vitest";
-import { IdIndex } from "../src/id-index.ts";
-import { formatJobId, parseWords } from "../src/ids.ts";
-import { JobTable } from "../src/job-table.ts";
-import { SlotList } from "../src/slot-list.ts";
+import { IdIndex } from "../../src/state/id-index.ts";
+import { formatJobId, parseWords } from "../../src/state/ids.ts";
+import { JobTable } from "../../src/state/job-table.ts";
+import { SlotList } from "../../src/state/slot-list.ts";
 import { randomFrom, testId } from "./support.ts";
 
 describe("a sorted list of slots", () => {

@@ -5,10 +5,11 @@
  * Changes that time makes (a lease runs out, a job falls due, a TTL ends) are not in the log: they follow from what is.
  * `catchUp` makes them, before each call and, at the time of each record, during replay.
  */
-import type { BuryReason, Counters, RequestId } from "@pq/core/backend";
+import type { Counters } from "../backend.ts";
+import type { BuryReason, RequestId } from "../job.ts";
 import { Answers, Takes } from "./answers.ts";
 import { USUAL_ATTEMPTS } from "./extra.ts";
-import type { JobRecord } from "./job-record.ts";
+import type { JobFacts, MovedState } from "./job-facts.ts";
 import { BURIED, DELAYED, DONE, LEASED, PENDING, PLACED, READY, RETURNED, URGENT } from "./job-table.ts";
 import { Jobs } from "./jobs.ts";
 import type { Usage } from "./usage.ts";
@@ -120,8 +121,8 @@ export class QueueState {
 
   // ---- changes of one job -----------------------------------------------------------------------------------------
 
-  /** Enter a new job, PENDING. */
-  admit(job: JobRecord): number {
+  /** Enter a new job, PENDING. `holdsKey`: `false` for one that is restored as done, whose key may be another's by now. */
+  admit(job: JobFacts, holdsKey = true): number {
     const { jobs } = this;
     const slot = jobs.create(job.words);
     jobs.table.setPosition(slot, job.time, job.sequence);
@@ -139,7 +140,7 @@ export class QueueState {
       extra.moment = job.dueAt ?? 0;
       extra.since = job.createdAt;
       extra.order = this.order;
-      if (job.key !== null && job.moved?.state !== DONE) jobs.keys.set(job.key, slot);
+      if (job.key !== null && holdsKey) jobs.keys.set(job.key, slot);
     }
     return slot;
   }
@@ -224,7 +225,7 @@ export class QueueState {
   }
 
   /** Put a job into the state that a record of compaction or a checkpoint tells. */
-  restore(slot: number, { state, flags, attempt, extra }: NonNullable<JobRecord["moved"]>): void {
+  restore(slot: number, { state, flags, attempt, extra }: MovedState): void {
     const { jobs } = this;
     jobs.detach(slot);
     for (const flag of [URGENT, RETURNED, PLACED]) jobs.table.setFlag(slot, flag, (flags & flag) !== 0);
@@ -280,7 +281,7 @@ export class QueueState {
 }
 
 /** Does the job need nothing but its columns? */
-function isPlain(job: JobRecord): boolean {
+function isPlain(job: JobFacts): boolean {
   return (
     job.key === null &&
     job.group === null &&

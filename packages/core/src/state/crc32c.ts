@@ -1,7 +1,7 @@
 /**
  * CRC-32C (Castagnoli, RFC 3720), eight bytes at a time by eight tables.
  *
- * `update` works on the bare register, so that a checksum can start from any value and go on over several ranges.
+ * `updateCrc32c` works on the bare register, so that a checksum can start from any value and go on over several ranges.
  */
 
 const POLYNOMIAL = 0x82f63b78;
@@ -34,7 +34,7 @@ const [T0, T1, T2, T3, T4, T5, T6, T7] = makeTables() as [
 ];
 
 /** The register after the bytes `[from, to)`, starting from `register`. */
-export function update(register: number, bytes: Uint8Array, from: number, to: number): number {
+export function updateCrc32c(register: number, bytes: Uint8Array, from: number, to: number): number {
   let crc = register;
   let at = from;
   for (const last = to - 8; at <= last; at += 8) {
@@ -55,5 +55,5 @@ export function update(register: number, bytes: Uint8Array, from: number, to: nu
 
 /** The checksum of the bytes as others compute it, 0 .. 2^32-1. */
 export function crc32c(bytes: Uint8Array, from = 0, to: number = bytes.length): number {
-  return ~update(-1, bytes, from, to) >>> 0;
+  return ~updateCrc32c(-1, bytes, from, to) >>> 0;
 }

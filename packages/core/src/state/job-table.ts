@@ -2,7 +2,7 @@
  * What is known of every job, in columns: 50 bytes for each, without an object per job.
  * A slot is a number; slots of gone jobs are used again. The columns come in pages, so that growing copies nothing.
  */
-import type { JobState } from "@pq/core/backend";
+import type { JobState } from "../job.ts";
 
 const PAGE_BITS = 13;
 const PAGE = 1 << PAGE_BITS;

@@ -1,4 +1,4 @@
-import type { BuryReason, RequestId } from "@pq/core/backend";
+import type { BuryReason, RequestId } from "../job.ts";
 
 /** The attempts of a job that says nothing else: such a job needs no extra for it. */
 export const USUAL_ATTEMPTS = 3;

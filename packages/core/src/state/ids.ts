@@ -1,5 +1,5 @@
 /** Ids as four 32-bit words: 16 bytes instead of a text of 36 characters. */
-import type { JobId, RequestId } from "@pq/core/backend";
+import type { JobId, RequestId } from "../job.ts";
 
 const DIGITS = new Int8Array(128).fill(-1);
 for (let i = 0; i < 16; i++) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { crc32c } from "../src/crc32c.ts";
+import { crc32c } from "../../src/state/crc32c.ts";
 
 describe("crc32c", () => {
   // RFC 3720, appendix B.4, and the check value of the catalogue of CRCs.

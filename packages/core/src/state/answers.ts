@@ -1,4 +1,4 @@
-import type { RequestId } from "@pq/core/backend";
+import type { RequestId } from "../job.ts";
 
 /** How far back a repeated call is recognised. */
 export const REPEAT_WINDOW = { ms: 60_000, calls: 10_000 } as const;

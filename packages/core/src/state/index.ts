@@ -1,0 +1,32 @@
+/**
+ * `@pq/core/state`: one queue in memory, the whole contract as synchronous steps, for stores that keep a log and hold their
+ * jobs in memory. What is done depends on the calls alone: not on the clock, on chance, or on where a job stands in memory.
+ */
+export { Answers, recall, REPEAT_WINDOW, Takes } from "./answers.ts";
+export { ByteReader, ByteWriter } from "./bytes.ts";
+export { crc32c, updateCrc32c } from "./crc32c.ts";
+export { Extra, USUAL_ATTEMPTS } from "./extra.ts";
+export { formatJobId, formatRequest, parseWords } from "./ids.ts";
+export type { JobFacts, MovedState } from "./job-facts.ts";
+export {
+  BURIED,
+  DELAYED,
+  DONE,
+  EXTRA,
+  FREE,
+  JobTable,
+  LEASED,
+  PENDING,
+  PLACED,
+  READY,
+  RETURNED,
+  STATE_NAMES,
+  URGENT,
+} from "./job-table.ts";
+export { comparePlaces, Jobs, type Place } from "./jobs.ts";
+export { listPage, type ListPage, slotsOfIds } from "./listing.ts";
+export { COUNTER_NAMES, isVisible, type Lease, type MutableCounters, QueueState, type Since } from "./queue-state.ts";
+export { type Compare, SlotList } from "./slot-list.ts";
+export { Usage } from "./usage.ts";
+export { Waiters } from "./waiters.ts";
+export { giveWay } from "./yield.ts";
