@@ -2,12 +2,14 @@
 import { spawnSync } from "node:child_process";
 import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers";
 import { type Engine, engine } from "./engine.ts";
-import { image } from "./images.ts";
+import { type Image, image } from "./images.ts";
 import type { Kind } from "./kinds.ts";
 
 /** What to run, and the line of output that says it is ready. */
 export interface ContainerOptions {
-  readonly command: readonly string[];
+  readonly command: readonly string[] | ((image: Image) => readonly string[]);
+  /** What it finds in files, by their paths. */
+  readonly files?: readonly { readonly content: string; readonly target: string }[];
   readonly ready: RegExp;
   /** The port on this machine's loopback, and the server's own. `host`: the server shares the machine's network (Linux only). */
   readonly ports: { readonly outer: number; readonly inner: number } | "host";
@@ -77,12 +79,15 @@ export class Container {
 /** Start a container of this kind; resolves when it is ready. Rejects with Unavailable when there is no engine or no image. */
 export async function startContainer(kind: Kind, options: ContainerOptions): Promise<Container> {
   const docker = await engine();
-  const { name, local } = await image(kind, docker.client);
+  const { ports, command, files = [], ready } = options;
+  const found = await image(kind, docker.client);
   // Where no image can be pulled, the library's own (it tidies up) cannot either.
-  if (local) process.env["TESTCONTAINERS_RYUK_DISABLED"] = "true";
-  const wanted = new LocalContainer(name, options.ports, docker).withCommand([...options.command]);
-  const started = await wanted.withWaitStrategy(Wait.forLogMessage(options.ready)).start();
-  return new Container(docker, name, started);
+  if (found.local) process.env["TESTCONTAINERS_RYUK_DISABLED"] = "true";
+  const wanted = new LocalContainer(found.name, ports, docker)
+    .withCommand([...(typeof command === "function" ? command(found) : command)])
+    .withCopyContentToContainer([...files])
+    .withWaitStrategy(Wait.forLogMessage(ready));
+  return new Container(docker, found.name, await wanted.start());
 }
 
 /** A container with its port on this machine's loopback only. The port is fixed, so that it stays over a restart. */

@@ -18,5 +18,6 @@ export { type RedisCluster, type RedisClusterOptions, startRedisCluster } from "
 export { type SentinelOptions, type Sentinels, startSentinels } from "./redis-sentinel.ts";
 export { startRedis } from "./redis-start.ts";
 export type { ZkOptions, ZkServer, ZkSettings, ZkUsing } from "./zk.ts";
+export { startZkEnsemble, type ZkEnsemble, type ZkEnsembleOptions } from "./zk-ensemble.ts";
 export { startZk } from "./zk-start.ts";
 export { Unavailable } from "./unavailable.ts";

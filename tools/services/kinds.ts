@@ -60,7 +60,7 @@ export const kinds: { readonly [Name in KindName]: Kind<Name> } = {
     name: "zk",
     addressVariable: "PQ_ZK_HOSTS",
     imageVariable: "PQ_ZK_IMAGE",
-    image: "zookeeper:3.9.4",
+    image: "zookeeper:3.9.6",
     program: "java",
     // The first names all others that it needs, but for one that prints the log.
     files: ["/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar"],

@@ -14,6 +14,10 @@ export async function startZk(options: ZkOptions = {}): Promise<ZkServer> {
   const { addressVariable } = kinds.zk;
   const server = await startFirst<ZkServer>(kinds.zk, placesOf(options), {
     address: () => connectZk(process.env[addressVariable] ?? "", addressVariable),
+    container: async () => {
+      const { startZkContainer } = await import("./zk-container.ts"); // its libraries take a third of a second
+      return startZkContainer(options);
+    },
     program: () => startZkProgram(options),
   });
   announce(`ZooKeeper ${server.version} from ${server.source}`);

@@ -33,7 +33,7 @@ export interface ZkServer {
   /** Such as `3.8.0`. */
   readonly version: string;
   readonly using: ZkUsing;
-  /** For people: `program /usr/bin/java with /usr/share/java/zookeeper.jar`, `container zookeeper:3.9.4`, `PQ_ZK_HOSTS`. */
+  /** For people: `program /usr/bin/java with /usr/share/java/zookeeper.jar`, `container zookeeper:3.9.6`, `PQ_ZK_HOSTS`. */
   readonly source: string;
   readonly host: string;
   readonly port: number;
