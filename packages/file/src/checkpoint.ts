@@ -158,7 +158,7 @@ function writeJob(out: ByteWriter, jobs: Jobs, slot: number): void {
   out.words(table.id(slot, words));
   out.u8(table.state(slot));
   out.u8(table.flags(slot));
-  out.u32(table.segment(slot));
+  out.u32(table.piece(slot));
   out.u32(table.offset(slot));
   out.u32(table.size(slot));
   out.f64(table.time(slot));
@@ -270,5 +270,4 @@ function readJob(input: ByteReader, queue: QueueState): void {
   // A job whose result is kept holds its key no longer; another may.
   if (extra.key !== null && state !== DONE) jobs.keys.set(extra.key, slot);
   queue.restore(slot, readState(input));
-  if (extra.leasedBy !== null) queue.takes.add(extra.leasedBy, slot);
 }

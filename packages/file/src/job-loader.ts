@@ -82,7 +82,7 @@ export class JobLoader {
 }
 
 function placeOf({ jobs: { table } }: QueueState, slot: number): LogPlace {
-  return { segment: table.segment(slot), offset: table.offset(slot), size: table.size(slot) };
+  return { segment: table.piece(slot), offset: table.offset(slot), size: table.size(slot) };
 }
 
 function isSame(a: LogPlace, b: LogPlace): boolean {

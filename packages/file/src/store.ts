@@ -9,12 +9,12 @@ import type {
   Clock, ControlParams, ControlResult, DeliveredJob, PutOutcome, PutParams, QueueStats, ReadParams, ReadResult, RequestId,
   SettleOutcome, SettleParams, TakeParams, TouchParams, WaitParams,
 } from "@pq/core/backend"; // prettier-ignore
-import { giveWay, listPage, QueueState, recall, slotsOfIds, Waiters } from "@pq/core/state";
+import { giveWay, listPage, planPut, QueueState, recall, slotsOfIds, stats, Waiters } from "@pq/core/state";
 import { control } from "./calls/control.ts";
-import { abortPut, commitPut, draftPut, planPut, type PutDraft } from "./calls/put.ts";
+import { abortPut, commitPut, draftPut, type PutDraft } from "./calls/put.ts";
 import { writeQueue } from "./calls/queue-record.ts";
 import { settle } from "./calls/settle.ts";
-import { take, writeTake } from "./calls/take.ts";
+import { take } from "./calls/take.ts";
 import { touch } from "./calls/touch.ts";
 import type { Damage } from "./damage.ts";
 import { unavailable } from "./errors.ts";
@@ -23,7 +23,7 @@ import { JobLoader } from "./job-loader.ts";
 import type { Log } from "./log.ts";
 import type { PayloadReader } from "./payload-reader.ts";
 import type { Knowledge } from "./replay.ts";
-import { deliveredView, storedView } from "./views.ts";
+import { deliveredView, storedView, type View } from "./views.ts";
 
 /** Changes made by time that one slice makes, and the slices that a take waits for. */
 const SLICE = 2000;
@@ -96,12 +96,14 @@ export class Store {
       }
       this.#needReserve();
       const now = this.#parts.clock.now();
-      const slots = take(queue, params, now, () => this.#parts.knowledge.fences.next());
-      if (slots.length === 0) return [];
-      const views = slots.map((slot) => deliveredView(queue, slot));
+      if (this.#deliverable(queue) === 0) return [];
+      let views: View<DeliveredJob>[] = [];
+      const moment = { now, nextFence: () => this.#parts.knowledge.fences.next() };
       const written = this.#write(
         queue,
-        (frames) => writeTake(queue, { request: params.request, slots, now }, frames),
+        (frames) => {
+          views = take(queue, params, moment, frames).map((slot) => deliveredView(queue, slot));
+        },
         true,
       );
       const [jobs] = await Promise.all([this.#loader.load(queue, views), written]);
@@ -162,16 +164,7 @@ export class Store {
   async stats(name: string): Promise<QueueStats> {
     const queue = this.#parts.knowledge.queues.get(name) ?? new QueueState(name, 0, this.#parts.knowledge.usage);
     await this.#caughtUp(queue);
-    const { ready, held, delayed, leased, buried, done } = queue.jobs;
-    return {
-      ready: ready.size + held.size,
-      delayed: delayed.size,
-      leased: leased.size,
-      buried: buried.size,
-      done: done.size,
-      paused: queue.paused,
-      counters: { ...queue.counters },
-    };
+    return stats(queue);
   }
 
   queues(): string[] {
@@ -218,7 +211,7 @@ export class Store {
   /** Answer a repeated request as the first time; otherwise act now, and remember the answer from now on. */
   async #once<T>(queue: QueueState, request: RequestId, items: number, act: (now: number) => Promise<T>): Promise<T> {
     const known = queue.answers.find(request);
-    if (known !== undefined) return (await known) as T;
+    if (known !== undefined) return known as T | Promise<T>;
     this.#parts.log.check();
     const now = this.#parts.clock.now();
     queue.catchUp(now, Infinity);

@@ -219,7 +219,7 @@ export class Tidier {
     for (const queue of this.#parts.knowledge.queues.values()) {
       for (let slot = 0; slot < queue.jobs.table.limit && queue.jobs.usage.of(segment) > 0; slot++) {
         if (slot % 8192 === 0) await giveWay();
-        if (queue.jobs.table.state(slot) > PENDING && queue.jobs.table.segment(slot) === segment) {
+        if (queue.jobs.table.state(slot) > PENDING && queue.jobs.table.piece(slot) === segment) {
           await this.#parts.drop(queue, slot);
         }
       }
@@ -248,5 +248,5 @@ export class Tidier {
 }
 
 function standsAt({ jobs: { table } }: QueueState, slot: number, segment: number, offset: number): boolean {
-  return table.segment(slot) === segment && table.offset(slot) === offset && table.state(slot) > PENDING;
+  return table.piece(slot) === segment && table.offset(slot) === offset && table.state(slot) > PENDING;
 }

@@ -11,7 +11,7 @@ export interface View<T> {
 }
 
 function viewOf<T>({ jobs: { table } }: QueueState, slot: number, complete: (logged: LoggedJob) => T): View<T> {
-  const place = { segment: table.segment(slot), offset: table.offset(slot), size: table.size(slot) };
+  const place = { segment: table.piece(slot), offset: table.offset(slot), size: table.size(slot) };
   return { words: table.id(slot, new Int32Array(4)), place, complete };
 }
 

@@ -2,9 +2,8 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@pq/core/backend";
-import { Takes } from "@pq/core/state";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { folder, job, numberOf, range, TestQueue, testRequest } from "./support.ts";
+import { folder, job, numberOf, range, TestQueue } from "./support.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -132,16 +131,5 @@ describe("a disk that is full, then broken", () => {
     fs.rmSync(join(tmp.path, "reserve"), { force: true });
     failing("write", "EIO");
     await expect(queue.put(job(2))).rejects.toMatchObject({ code: "UNAVAILABLE" });
-  });
-});
-
-describe("a checkpoint with many leases of one take", () => {
-  it("is read without copying them for each", () => {
-    const takes = new Takes();
-    takes.add(testRequest(1), 5);
-    const slots = takes.find(testRequest(1));
-    takes.add(testRequest(1), 6);
-    expect(takes.find(testRequest(1))).toBe(slots);
-    expect(slots).toEqual([5, 6]);
   });
 });

@@ -13,9 +13,12 @@ const MOST_ITEMS_STORED = 100;
 interface Known {
   readonly at: number;
   readonly items: number;
-  /** Also while the call is still on its way: a repetition waits for the same. */
-  readonly answer: Promise<unknown> | (() => unknown);
+  /** The answer, a promise of it, or a function that gives it. */
+  readonly answer: unknown;
 }
+
+/** One remembered call: its request, when it was, how many items it concerned, and its answer. */
+export type Remembered = readonly [request: RequestId, at: number, items: number, answer: unknown];
 
 /** Gives this answer again. Most answers are one outcome many times: of those the outcome and the number are kept. */
 export function recall<T>(answer: T): () => T {
@@ -25,42 +28,29 @@ export function recall<T>(answer: T): () => T {
   return answer.every((one) => one === first) ? () => Array.from({ length }, () => first) as T : () => answer;
 }
 
-/** The answers of a queue's recent calls, by request. */
-export class Answers {
+/**
+ * The answers of a queue's recent calls, by request. An answer is given as it is; as a promise, while the call is still on its way and a
+ * repetition is to wait for the same; or as a function that gives it (`recall`). What is forgotten when depends on
+ * the calls of `remember` and `forget` alone.
+ */
+export class Answers implements Iterable<Remembered> {
   readonly #known = new Map<RequestId, Known>();
   #items = 0;
 
-  /** The answer given to this request, or being worked out; `undefined`: the request is new. */
-  find(request: RequestId): Promise<unknown> | undefined {
-    const answer = this.#known.get(request)?.answer;
-    return typeof answer === "function" ? Promise.resolve(answer()) : answer;
+  /** The answer given to this request, or a promise of it; `undefined`: the request is new. */
+  find(request: RequestId): unknown {
+    const known = this.#known.get(request);
+    return known && valueOf(known);
   }
 
-  /** Remember the answer of a call that concerned so many items. */
-  remember(request: RequestId, at: number, items: number, answer: Known["answer"]): void {
-    this.forget(request);
-    this.#known.set(request, { at, items, answer });
-    this.#items += items;
+  /** Remember the answer of a call that concerned so many items, and forget what is too old or too much. */
+  remember(request: RequestId, at: number, items: number, answer: unknown): void {
+    this.#enter(request, { at, items, answer });
     for (const [old, known] of this.#known) {
       const within = this.#known.size <= REPEAT_WINDOW.calls && this.#items <= MOST_ITEMS;
       if ((within && known.at + REPEAT_WINDOW.ms > at) || old === request) break;
       this.forget(old);
     }
-  }
-
-  /** The answers that are known by now, newest last, for a checkpoint: request, time, items, answer. */
-  recent(): [RequestId, number, number, unknown][] {
-    return [...this.#known]
-      .filter(([, { items }]) => items <= MOST_ITEMS_STORED)
-      .slice(-MOST_STORED)
-      .flatMap(([request, { at, items, answer }]) =>
-        typeof answer === "function" ? [[request, at, items, answer()]] : [],
-      );
-  }
-
-  /** Take what `recent` gave. */
-  restore(recent: readonly [RequestId, number, number, unknown][]): void {
-    for (const [request, at, items, answer] of recent) this.remember(request, at, items, () => answer);
   }
 
   /** The call was not applied: a repetition is a new call. */
@@ -70,35 +60,33 @@ export class Answers {
     this.#items -= known.items;
     this.#known.delete(request);
   }
+
+  /** All that is remembered, in the order in which it will be forgotten. `restore` takes it. */
+  *[Symbol.iterator](): Generator<Remembered, void> {
+    for (const [request, known] of this.#known) yield [request, known.at, known.items, valueOf(known)];
+  }
+
+  /** The newest answers that are small and known by now, newest last: enough for a store that may lose the rest. */
+  recent(): Remembered[] {
+    return [...this.#known]
+      .filter(([, { items }]) => items <= MOST_ITEMS_STORED)
+      .slice(-MOST_STORED)
+      .filter(([, { answer }]) => !(answer instanceof Promise))
+      .map(([request, known]) => [request, known.at, known.items, valueOf(known)]);
+  }
+
+  /** Take what `recent` or the iteration gave, as it is: nothing is forgotten by this. */
+  restore(remembered: Iterable<Remembered>): void {
+    for (const [request, at, items, answer] of remembered) this.#enter(request, { at, items, answer: recall(answer) });
+  }
+
+  #enter(request: RequestId, known: Known): void {
+    this.forget(request);
+    this.#known.set(request, known);
+    this.#items += known.items;
+  }
 }
 
-/** The jobs that recent takes leased, by request. */
-export class Takes {
-  readonly #slots = new Map<RequestId, number[]>();
-
-  /** The slots; whether they are still leased by the request is for the caller to see. */
-  find(request: RequestId): readonly number[] {
-    return this.#slots.get(request) ?? [];
-  }
-
-  /** The slots mean nothing any more. */
-  clear(): void {
-    this.#slots.clear();
-  }
-
-  /** One more slot of a request. */
-  add(request: RequestId, slot: number): void {
-    const known = this.#slots.get(request);
-    if (known === undefined) this.remember(request, [slot]);
-    else known.push(slot);
-  }
-
-  remember(request: RequestId, slots: number[]): void {
-    this.#slots.set(request, slots);
-    if (this.#slots.size <= REPEAT_WINDOW.calls) return;
-    for (const oldest of this.#slots.keys()) {
-      this.#slots.delete(oldest);
-      return;
-    }
-  }
+function valueOf({ answer }: Known): unknown {
+  return typeof answer === "function" ? (answer as () => unknown)() : answer;
 }

@@ -40,7 +40,7 @@ export const EXTRA = 8;
 /** The columns of up to `PAGE` jobs. */
 class Page {
   readonly ids = new Int32Array(PAGE * 4);
-  readonly segment = new Uint32Array(PAGE);
+  readonly piece = new Uint32Array(PAGE);
   readonly offset = new Uint32Array(PAGE);
   readonly size = new Uint32Array(PAGE);
   readonly time = new Float64Array(PAGE);
@@ -81,7 +81,7 @@ export class JobTable {
     }
     const page = this.#page(slot);
     const at = slot & MASK;
-    page.segment[at] = page.offset[at] = page.size[at] = page.time[at] = page.sequence[at] = 0;
+    page.piece[at] = page.offset[at] = page.size[at] = page.time[at] = page.sequence[at] = 0;
     page.priority[at] = page.attempt[at] = page.flags[at] = 0;
     page.state[at] = PENDING;
     return slot;
@@ -122,9 +122,9 @@ export class JobTable {
     return words;
   }
 
-  /** Where the job's record stands in the log: the segment. */
-  segment(slot: number): number {
-    return this.#page(slot).segment[slot & MASK]!;
+  /** Where the job's record stands: the piece of the store, such as a segment of a log … */
+  piece(slot: number): number {
+    return this.#page(slot).piece[slot & MASK]!;
   }
 
   /** … the offset in it … */
@@ -132,14 +132,14 @@ export class JobTable {
     return this.#page(slot).offset[slot & MASK]!;
   }
 
-  /** … and its bytes, frame included. */
+  /** … and its bytes. */
   size(slot: number): number {
     return this.#page(slot).size[slot & MASK]!;
   }
 
-  setPlaceInLog(slot: number, segment: number, offset: number, size: number): void {
+  setLocation(slot: number, piece: number, offset: number, size: number): void {
     const page = this.#page(slot);
-    page.segment[slot & MASK] = segment;
+    page.piece[slot & MASK] = piece;
     page.offset[slot & MASK] = offset;
     page.size[slot & MASK] = size;
   }

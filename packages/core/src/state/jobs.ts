@@ -5,6 +5,10 @@
  * - A position is a time and a sequence number: when the job became ready first. That time is known at the put also for a
  *   delayed job, so bringing it in late changes no order.
  * - Urgent jobs are compared the other way round, by position alone, before all others.
+ *
+ * **No order depends on slots**, which are not the same in a store that was opened anew. Each logged change and each position has a number
+ * that no other has (`QueueState.order`), so of two jobs neither (time, sequence) nor (since, order) are equal,
+ * and a comparison never gets as far as `a - b`, except for a slot with itself.
  */
 import { Extra } from "./extra.ts";
 import { Groups } from "./groups.ts";
@@ -24,6 +28,7 @@ import {
   URGENT,
 } from "./job-table.ts";
 import { type Compare, SlotList } from "./slot-list.ts";
+import { Takes } from "./takes.ts";
 import { Usage } from "./usage.ts";
 
 /** Stands for the extra of a job that has none. */
@@ -51,6 +56,7 @@ export class Jobs {
   readonly table: JobTable = new JobTable();
   readonly usage: Usage = new Usage();
   readonly keys: Map<string, number> = new Map<string, number>();
+  readonly takes: Takes = new Takes();
   /** Ready jobs that a take gives out, and ready jobs that wait for their group; by place. */
   readonly ready: SlotList;
   readonly held: SlotList;
@@ -81,7 +87,7 @@ export class Jobs {
     this.leased = new SlotList(byMoment);
     this.buried = new SlotList(bySince);
     this.done = new SlotList(bySince);
-    this.ends = new SlotList((a, b) => (this.endOf(a) ?? 0) - (this.endOf(b) ?? 0) || a - b);
+    this.ends = new SlotList((a, b) => (this.endOf(a) ?? 0) - (this.endOf(b) ?? 0) || this.#compareTimes(a, b));
     this.#groups = new Groups(this.table, this, (a, b) => this.#comparePositions(a, b));
   }
 
@@ -145,7 +151,7 @@ export class Jobs {
   /** Enter the lists of the state that it is in. */
   attach(slot: number): void {
     const extra = this.extraIfAny(slot);
-    this.#enter(slot, extra?.group ?? null);
+    this.#enter(slot, extra);
     if (extra !== undefined) {
       if (this.endOf(slot) !== null) this.ends.add(slot);
       if (extra.group !== null) this.#groups.settle(extra.group);
@@ -156,7 +162,7 @@ export class Jobs {
   detach(slot: number): void {
     const extra = this.extraIfAny(slot);
     if (extra !== undefined && this.endOf(slot) !== null) this.ends.remove(slot);
-    const group = extra?.group ?? null;
+    const { group, leasedBy } = extra ?? NO_EXTRA;
     switch (this.table.state(slot)) {
       case PENDING:
         this.pending--;
@@ -171,6 +177,7 @@ export class Jobs {
         break;
       case LEASED:
         this.leased.remove(slot);
+        if (leasedBy !== null) this.takes.remove(leasedBy, slot);
         if (group !== null) this.#groups.leased(group, -1);
         break;
       case BURIED:
@@ -200,10 +207,10 @@ export class Jobs {
     if (key !== null && this.keys.get(key) === slot) this.keys.delete(key);
   }
 
-  /** Note where the job's record stands now. */
-  locate(slot: number, segment: number, offset: number, size: number): void {
+  /** Note where the job's record stands now: in which piece of the store, where in it, and its bytes; each below 2^32. */
+  locate(slot: number, piece: number, offset: number, size: number): void {
     this.#count(slot, -1);
-    this.table.setPlaceInLog(slot, segment, offset, size);
+    this.table.setLocation(slot, piece, offset, size);
     this.#count(slot, 1);
   }
 
@@ -234,11 +241,12 @@ export class Jobs {
   #count(slot: number, sign: 1 | -1): void {
     const size = this.table.size(slot);
     if (size === 0) return;
-    this.usage.add(this.table.segment(slot), sign * size);
-    this.#allUsage.add(this.table.segment(slot), sign * size);
+    this.usage.add(this.table.piece(slot), sign * size);
+    this.#allUsage.add(this.table.piece(slot), sign * size);
   }
 
-  #enter(slot: number, group: string | null): void {
+  #enter(slot: number, extra: Extra | undefined): void {
+    const { group, leasedBy } = extra ?? NO_EXTRA;
     switch (this.table.state(slot)) {
       case PENDING:
         this.pending++;
@@ -253,6 +261,7 @@ export class Jobs {
         break;
       case LEASED:
         this.leased.add(slot);
+        if (leasedBy !== null) this.takes.add(leasedBy, slot);
         if (group !== null) this.#groups.leased(group, 1);
         break;
       case BURIED:

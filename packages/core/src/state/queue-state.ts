@@ -1,13 +1,13 @@
 /**
  * One queue: its jobs, and each change of a job as a small method. Deciding what is to change is the business of the
- * calls (calls/*.ts); the same methods serve a live call and its replay from the log.
+ * calls (put.ts, take.ts and so on); the same methods serve a live call and its replay from a log.
  *
- * Changes that time makes (a lease runs out, a job falls due, a TTL ends) are not in the log: they follow from what is.
+ * Changes that time makes (a lease runs out, a job falls due, a TTL ends) need not be in a log: they follow from what is.
  * `catchUp` makes them, before each call and, at the time of each record, during replay.
  */
 import type { Counters } from "../backend.ts";
 import type { BuryReason, RequestId } from "../job.ts";
-import { Answers, Takes } from "./answers.ts";
+import { Answers } from "./answers.ts";
 import { USUAL_ATTEMPTS } from "./extra.ts";
 import type { JobFacts, MovedState } from "./job-facts.ts";
 import { BURIED, DELAYED, DONE, LEASED, PENDING, PLACED, READY, RETURNED, URGENT } from "./job-table.ts";
@@ -45,7 +45,6 @@ export class QueueState {
   readonly number: number;
   readonly counters: MutableCounters;
   readonly answers: Answers = new Answers();
-  readonly takes: Takes = new Takes();
   jobs: Jobs;
   paused = false;
   /** The last number given to a logged change or a position. */
@@ -97,13 +96,10 @@ export class QueueState {
     return moments.length === 0 ? null : Math.min(...moments);
   }
 
-  /** The jobs that this request leased and still holds, in the order in which they were given. A checkpoint keeps them in another. */
+  /** The jobs that this request leased and still holds, in the order in which they were given. */
   heldBy(request: RequestId): number[] {
     const { jobs } = this;
-    return this.takes
-      .find(request)
-      .filter((slot) => jobs.table.state(slot) === LEASED && jobs.extra(slot).leasedBy === request)
-      .toSorted((a, b) => jobs.extra(a).fence - jobs.extra(b).fence);
+    return jobs.takes.find(request).sort((a, b) => jobs.extra(a).fence - jobs.extra(b).fence);
   }
 
   // ---- positions --------------------------------------------------------------------------------------------------
@@ -139,7 +135,8 @@ export class QueueState {
       extra.maxAttempts = job.maxAttempts;
       extra.moment = job.dueAt ?? 0;
       extra.since = job.createdAt;
-      extra.order = this.order;
+      // The sequence is the low half of the number that the position was given.
+      extra.order = this.order + ((job.sequence - this.order) | 0);
       if (job.key !== null && holdsKey) jobs.keys.set(job.key, slot);
     }
     return slot;
@@ -221,7 +218,6 @@ export class QueueState {
   truncate(): void {
     this.#usage.subtract(this.jobs.usage);
     this.jobs = new Jobs(this.#usage);
-    this.takes.clear();
   }
 
   /** Put a job into the state that a record of compaction or a checkpoint tells. */

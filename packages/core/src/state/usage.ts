@@ -1,28 +1,28 @@
-/** Bytes of live records in each segment. A segment without any may be dropped. */
+/** Bytes of live records in each piece of a store, such as a segment of a log. A piece without any may be dropped. */
 export class Usage {
   readonly #bytes = new Map<number, number>();
   #total = 0;
 
-  /** Bytes in all segments. */
+  /** Bytes in all pieces. */
   get total(): number {
     return this.#total;
   }
 
-  /** Bytes in this segment. */
-  of(segment: number): number {
-    return this.#bytes.get(segment) ?? 0;
+  /** Bytes in this piece. */
+  of(piece: number): number {
+    return this.#bytes.get(piece) ?? 0;
   }
 
   /** Add bytes, or with a negative number take them away. */
-  add(segment: number, bytes: number): void {
+  add(piece: number, bytes: number): void {
     this.#total += bytes;
-    const sum = this.of(segment) + bytes;
-    if (sum === 0) this.#bytes.delete(segment);
-    else this.#bytes.set(segment, sum);
+    const sum = this.of(piece) + bytes;
+    if (sum === 0) this.#bytes.delete(piece);
+    else this.#bytes.set(piece, sum);
   }
 
   /** Take away all that the other one counted. */
   subtract(other: Usage): void {
-    for (const [segment, bytes] of other.#bytes) this.add(segment, -bytes);
+    for (const [piece, bytes] of other.#bytes) this.add(piece, -bytes);
   }
 }

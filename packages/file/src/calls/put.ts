@@ -3,37 +3,28 @@
  * to the log as a batch, and when that is on disk they become ready or delayed. When it cannot be written they vanish again:
  * nobody has seen them.
  */
-import type { JobId, NewJob, PutOutcome, PutParams } from "@pq/core/backend";
+import type { NewJob, PutOutcome, PutParams } from "@pq/core/backend";
 import {
-  DONE,
-  type ByteReader,
-  type ByteWriter,
-  formatJobId,
-  parseWords,
-  type QueueState,
-  recall,
-} from "@pq/core/state";
+  ADDED, type ByteReader, type ByteWriter, countOutcomes, countPut, DONE, factsOf, formatJobId, FULL, parseWords, type QueueState, recall,
+} from "@pq/core/state"; // prettier-ignore
 import { FIRST, type FrameWriter, MORE } from "../frame.ts";
 import { type JobRecord, readRequest, writeJob, writeRequest } from "../job-record.ts";
 import type { LogPlace } from "../payload-reader.ts";
 import { JOB, PUT } from "../records.ts";
 
-const ADDED: PutOutcome = Object.freeze({ status: "added" });
-const FULL: PutOutcome = Object.freeze({ status: "full" });
 const words = new Int32Array(4);
 
 /** A job of a put that was admitted: where its record stands in the group. */
 interface Admitted {
   readonly slot: number;
   readonly delayed: boolean;
-  readonly urgent: boolean;
   readonly offset: number;
   readonly size: number;
 }
 
 /** A put that is decided and written to the group, but not on disk. */
 export interface PutDraft {
-  readonly outcomes: readonly PutOutcome[];
+  readonly put: DecidedPut;
   readonly admitted: readonly Admitted[];
   /** The jobs belong to this state of the queue; a truncate since has removed them. */
   readonly jobs: QueueState["jobs"];
@@ -46,33 +37,14 @@ export interface DecidedPut {
   readonly now: number;
 }
 
-/** Decide about each job of a put, changing nothing. */
-export function planPut(queue: QueueState, { jobs, maxSize, partial }: PutParams): PutOutcome[] {
-  const { jobs: known } = queue;
-  const newKeys = new Map<string, JobId>();
-  let room = (maxSize ?? Infinity) - known.size;
-  let refused = false;
-  const outcomes = jobs.map((job): PutOutcome => {
-    const holder = holderOf(queue, job, newKeys);
-    if (holder !== undefined) return { status: "duplicate", id: holder };
-    if (room <= 0) {
-      refused = true;
-      return FULL;
-    }
-    room--;
-    if (job.key !== null) newKeys.set(job.key, job.id);
-    return ADDED;
-  });
-  return refused && !partial ? jobs.map(() => FULL) : outcomes;
-}
-
 /** Admit the jobs that the plan says, and write the batch. */
-export function draftPut(queue: QueueState, { params, outcomes, now }: DecidedPut, frames: FrameWriter): PutDraft {
+export function draftPut(queue: QueueState, put: DecidedPut, frames: FrameWriter): PutDraft {
+  const { params, outcomes, now } = put;
   const start = frames.length;
   const admitted: Admitted[] = [];
   try {
     params.jobs.forEach((job, index) => {
-      if (outcomes[index] === ADDED) admitted.push(admit(queue, job, now, frames));
+      if (outcomes[index]?.status === "added") admitted.push(admit(queue, job, now, frames));
     });
   } catch (error) {
     for (const { slot } of admitted) queue.remove(slot);
@@ -85,19 +57,20 @@ export function draftPut(queue: QueueState, { params, outcomes, now }: DecidedPu
   writeRequest(frames.out, params.request);
   writeOutcomes(frames.out, outcomes);
   frames.end();
-  count(queue, outcomes, 1);
-  queue.counters.urgent += urgentOf(admitted);
-  return { outcomes, admitted, jobs: queue.jobs };
+  // Counted with the record, not with the commit, so that counters in the log speak of what stands before them.
+  countPut(queue, params.jobs, outcomes);
+  return { put, admitted, jobs: queue.jobs };
 }
 
 /** Write the job's record, as one in the middle of a batch, and enter the job. */
 function admit(queue: QueueState, job: NewJob, now: number, frames: FrameWriter): Admitted {
-  const record = recordOf(queue, job, now);
+  const facts = factsOf(queue, job, now, words);
+  const record = { ...facts, queue: queue.number, name: queue.name, headers: job.headers, moved: null };
   const offset = frames.begin(JOB, MORE);
   writeJob(frames.out, record, queue.nameBytes);
   frames.out.bytes(job.payload);
   const size = frames.end();
-  return { slot: queue.admit(record), delayed: record.dueAt !== null, urgent: job.urgent, offset, size };
+  return { slot: queue.admit(record), delayed: record.dueAt !== null, offset, size };
 }
 
 /** The batch is on disk, its first byte at this place. */
@@ -111,9 +84,8 @@ export function commitPut(queue: QueueState, { admitted, jobs }: PutDraft, segme
 }
 
 /** The batch could not be written. */
-export function abortPut(queue: QueueState, { outcomes, admitted, jobs }: PutDraft): void {
-  count(queue, outcomes, -1);
-  queue.counters.urgent -= urgentOf(admitted);
+export function abortPut(queue: QueueState, { put, admitted, jobs }: PutDraft): void {
+  countPut(queue, put.params.jobs, put.outcomes, -1);
   if (jobs === queue.jobs) for (const { slot } of admitted) queue.remove(slot);
 }
 
@@ -135,59 +107,13 @@ export function replayJob(queue: QueueState, job: JobRecord, { segment, offset, 
 export function replayPut(queue: QueueState, now: number, input: ByteReader): void {
   const request = readRequest(input);
   const outcomes = readOutcomes(input);
-  count(queue, outcomes, 1);
+  countOutcomes(queue, outcomes);
   queue.answers.remember(request, now, outcomes.length, recall(outcomes));
-}
-
-/** Counted with the record, not with the commit, so that counters in the log speak of what stands before them. */
-function count(queue: QueueState, outcomes: readonly PutOutcome[], sign: 1 | -1): void {
-  for (const { status } of outcomes) {
-    if (status === "added") queue.counters.put += sign;
-    if (status === "duplicate") queue.counters.duplicate += sign;
-  }
-}
-
-function urgentOf(admitted: readonly Admitted[]): number {
-  return admitted.reduce((sum, { urgent }) => sum + Number(urgent), 0);
-}
-
-function holderOf(queue: QueueState, job: NewJob, newKeys: ReadonlyMap<string, JobId>): JobId | undefined {
-  const { jobs } = queue;
-  parseWords(job.id, words);
-  if (jobs.find(words) >= 0) return job.id;
-  if (job.key === null) return undefined;
-  const slot = jobs.keys.get(job.key);
-  return slot === undefined ? newKeys.get(job.key) : formatJobId(jobs.table.id(slot, words));
-}
-
-function recordOf(queue: QueueState, job: NewJob, now: number): JobRecord {
-  const dueAt = job.due === null ? now : "in" in job.due ? now + job.due.in : job.due.at;
-  const delayed = dueAt > now;
-  parseWords(job.id, words);
-  return {
-    queue: queue.number,
-    name: queue.name,
-    words,
-    createdAt: now,
-    time: delayed ? dueAt : queue.fresh(now),
-    sequence: ++queue.order >>> 0,
-    priority: job.priority,
-    urgent: job.urgent,
-    maxAttempts: job.maxAttempts,
-    expiresAt: job.ttl === null ? null : now + job.ttl,
-    ownLease: job.lease,
-    key: job.key,
-    group: job.group,
-    dueAt: delayed ? dueAt : null,
-    keepResult: job.keepResult,
-    headers: job.headers,
-    moved: null,
-  };
 }
 
 /** Most puts add all their jobs: that is a count alone. Otherwise a byte for each, and the id that a duplicate met. */
 function writeOutcomes(out: ByteWriter, outcomes: readonly PutOutcome[]): void {
-  const plain = outcomes.every((outcome) => outcome === ADDED);
+  const plain = outcomes.every(({ status }) => status === "added");
   out.u32(outcomes.length);
   out.u8(plain ? 1 : 0);
   if (plain) return;

@@ -4,44 +4,33 @@
  *
  * Fences grow also when the last LEASE records were lost with the machine: see `fences.ts`.
  */
-import type { RequestId, TakeParams } from "@pq/core/backend";
-import type { ByteReader, QueueState } from "@pq/core/state";
+import type { TakeParams } from "@pq/core/backend";
+import { type ByteReader, type QueueState, take as lease } from "@pq/core/state";
 import { FIRST, type FrameWriter } from "../frame.ts";
 import { readRequest, writeRequest } from "../job-record.ts";
 import { LEASE } from "../records.ts";
 
 const words = new Int32Array(4);
 
-/** Lease up to `limit` jobs. The queue has caught up with `now`. Writes nothing when it gives nothing. */
-export function take(queue: QueueState, params: TakeParams, now: number, nextFence: () => number): number[] {
-  const slots: number[] = [];
-  if (queue.paused) return slots;
-  const { ready, table } = queue.jobs;
-  for (let slot = ready.first(); slot >= 0 && slots.length < params.limit; slot = ready.first()) {
-    const lease = queue.jobs.extraIfAny(slot)?.ownLease ?? params.lease;
-    const attempt = table.attempt(slot) + 1;
-    const since = { time: now, order: ++queue.order };
-    queue.lease(slot, { fence: nextFence(), attempt, lease, until: now + lease, by: params.request }, since);
-    slots.push(slot);
-  }
-  if (slots.length > 0) queue.takes.remember(params.request, slots);
-  return slots;
-}
-
-/** What a take gave. */
-export interface Taken {
-  readonly request: RequestId;
-  readonly slots: readonly number[];
+/** When a take is, and the fences that it gives. */
+export interface TakeMoment {
   readonly now: number;
+  readonly nextFence: () => number;
 }
 
-/** Write down what `take` gave. */
-export function writeTake(queue: QueueState, { request, slots, now }: Taken, frames: FrameWriter): void {
+/** Lease up to `limit` jobs and write it down. To be called when there is one to give. */
+export function take(
+  queue: QueueState,
+  params: TakeParams,
+  { now, nextFence }: TakeMoment,
+  frames: FrameWriter,
+): number[] {
+  const slots = lease(queue, params, now, nextFence);
   const { out } = frames;
   frames.begin(LEASE, FIRST);
   out.u32(queue.number);
   out.f64(now);
-  writeRequest(out, request);
+  writeRequest(out, params.request);
   out.f64(queue.order - slots.length);
   out.u32(slots.length);
   for (const slot of slots) {
@@ -52,13 +41,12 @@ export function writeTake(queue: QueueState, { request, slots, now }: Taken, fra
     out.f64(lease);
   }
   frames.end();
-  queue.counters.take += slots.length;
+  return slots;
 }
 
 /** Replay a LEASE record. Returns the greatest fence in it. */
 export function replayTake(queue: QueueState, now: number, input: ByteReader): number {
   const request = readRequest(input);
-  const slots: number[] = [];
   let greatest = 0;
   let order = input.f64();
   for (let left = input.u32(); left > 0; left--) {
@@ -72,9 +60,7 @@ export function replayTake(queue: QueueState, now: number, input: ByteReader): n
     const slot = queue.jobs.find(words);
     if (slot < 0) continue;
     queue.lease(slot, { fence, attempt, lease, until: now + lease, by: request }, { time: now, order });
-    slots.push(slot);
   }
   queue.order = Math.max(queue.order, order);
-  queue.takes.remember(request, slots);
   return greatest;
 }

@@ -1,10 +1,17 @@
 /** Touch: leases are extended and progress is stored at once; one TOUCH record says until when each lease lasts now. */
 import type { TouchParams } from "@pq/core/backend";
-import { type ByteReader, LEASED, type QueueState, recall } from "@pq/core/state";
+import {
+  applyExtension,
+  type ByteReader,
+  decideExtension,
+  holderOf,
+  LEASED,
+  type QueueState,
+  recall,
+} from "@pq/core/state";
 import { FIRST, type FrameWriter } from "../frame.ts";
 import { readRequest, writeRequest } from "../job-record.ts";
 import { TOUCH } from "../records.ts";
-import { holderOf } from "./settle.ts";
 
 const words = new Int32Array(4);
 
@@ -16,15 +23,15 @@ export function touch(queue: QueueState, { request, items }: TouchParams, now: n
   out.f64(now);
   writeRequest(out, request);
   out.u32(items.length);
-  const outcomes = items.map(({ id, fence, lease, progress }) => {
-    const slot = holderOf(queue, id, fence);
-    out.u8((slot < 0 ? 0 : 1) | (progress === null ? 0 : 2));
+  const outcomes = items.map((item) => {
+    const slot = holderOf(queue, item.id, item.fence);
+    out.u8((slot < 0 ? 0 : 1) | (item.progress === null ? 0 : 2));
     if (slot < 0) return false;
-    const until = Math.max(queue.jobs.extra(slot).moment, now + lease);
+    const extension = decideExtension(queue, slot, item, now);
     out.words(queue.jobs.table.id(slot, words));
-    out.f64(until);
-    if (progress !== null) out.blob(progress);
-    extend(queue, slot, until, progress && Buffer.from(progress));
+    out.f64(extension.until);
+    if (extension.progress !== null) out.blob(extension.progress);
+    applyExtension(queue, slot, extension);
     return true;
   });
   frames.end();
@@ -43,13 +50,8 @@ export function replayTouch(queue: QueueState, now: number, input: ByteReader): 
     const until = input.f64();
     const progress = (has & 2) === 0 ? null : input.blob();
     const slot = queue.jobs.find(words);
-    if (slot >= 0 && queue.jobs.table.state(slot) === LEASED) extend(queue, slot, until, progress);
+    if (slot >= 0 && queue.jobs.table.state(slot) === LEASED) applyExtension(queue, slot, { until, progress });
     else queue.counters.touch++;
   }
   queue.answers.remember(request, now, outcomes.length, recall(outcomes));
-}
-
-function extend(queue: QueueState, slot: number, until: number, progress: Uint8Array | null): void {
-  queue.counters.touch++;
-  queue.extend(slot, until, progress);
 }
