@@ -1,6 +1,7 @@
 /**
- * Servers that are Java programs: jars from Maven Central and a main class of ours (`java/*.java`), compiled here.
- * Both stay in a cache folder (`$XDG_CACHE_HOME/pq-services`, or `~/.cache/pq-services`) and are used by the next run.
+ * Servers that are Java programs: jars of this machine or of Maven Central, and for some a main class of ours
+ * (`java/*.java`), compiled here. What was downloaded or compiled stays in a cache folder (`$XDG_CACHE_HOME/pq-services`, or
+ * `~/.cache/pq-services`) for the next run.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -11,8 +12,9 @@ import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { programOf } from "./find.ts";
-import { download, type Jar } from "./maven.ts";
-import { isProgram } from "./program.ts";
+import type { Kind } from "./kinds.ts";
+import { download, type JarServer } from "./maven.ts";
+import { findProgram, isProgram } from "./program.ts";
 import { messageOf, Unavailable } from "./unavailable.ts";
 
 /** The least that these servers and our main classes need. */
@@ -20,12 +22,9 @@ const RELEASE = 17;
 const JDK = "openjdk-17-jdk-headless";
 
 /** A server to prepare. */
-export interface JavaServer {
-  readonly name: string;
-  readonly version: string;
+export interface JavaServer extends JarServer {
   /** The class to run; its source is `java/<main>.java`. */
   readonly main: string;
-  readonly jars: readonly Jar[];
 }
 
 /** What to run: `command -cp classPath main`. */
@@ -38,7 +37,7 @@ const prepared = new Map<string, Promise<Java>>();
 
 /** Have the JDK, the jars and the compiled class. Rejects with Unavailable when they are not to be had. Does it once for each. */
 export async function prepareJava(server: JavaServer): Promise<Java> {
-  const folder = join(cacheFolder(), `${server.name}-${server.version}`);
+  const folder = folderOf(server);
   const known = prepared.get(folder) ?? prepare(server, folder);
   prepared.set(folder, known);
   return known;
@@ -50,11 +49,39 @@ async function prepare(server: JavaServer, folder: string): Promise<Java> {
   const classes = join(folder, `classes-${await digestOf(source)}`);
   const isCompiled = existsSync(classes);
   if (!isCompiled) await checkRelease(compiler);
-  await mkdir(folder, { recursive: true });
-  await Promise.all(server.jars.map(async (jar) => download(jar, join(folder, jar.file))));
-  const jars = server.jars.map((jar) => join(folder, jar.file)).join(delimiter);
+  const jars = await classPathOf(server, folder);
   if (!isCompiled) await compile(compiler, source, jars, classes);
   return { command: join(dirname(compiler), "java"), classPath: [jars, classes].join(delimiter) };
+}
+
+/** Have a server of the jars that are on this machine, or else of those in Maven Central. Rejects with Unavailable. */
+export async function javaProgramOf({ jars, ...kind }: Kind): Promise<Java> {
+  try {
+    return { command: await programOf(kind), classPath: (kind.files ?? []).join(delimiter) };
+  } catch (error) {
+    if (!(error instanceof Unavailable) || jars === undefined) throw error;
+    const command = await javaThatRuns();
+    if (command === undefined) throw error;
+    return { command, classPath: await classPathOf(jars, folderOf(jars)) };
+  }
+}
+
+async function javaThatRuns(): Promise<string | undefined> {
+  const home = join(process.env["JAVA_HOME"] ?? "/nowhere", "bin/java");
+  const command = isProgram(home) ? home : findProgram("java");
+  if (command === undefined) return undefined;
+  // macOS has one that only says that there is none.
+  return run(command, "-version").then(
+    () => command,
+    () => undefined,
+  );
+}
+
+/** Download the jars to this folder, unless they are there. */
+async function classPathOf({ jars }: JarServer, folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  await Promise.all(jars.map(async (jar) => download(jar, join(folder, jar.file))));
+  return jars.map((jar) => join(folder, jar.file)).join(delimiter);
 }
 
 /** The path of a compiler: of JAVA_HOME, the PATH, or Debian. Rejects with Unavailable. */
@@ -100,6 +127,8 @@ async function digestOf(source: string): Promise<string> {
     .slice(0, 16);
 }
 
-function cacheFolder(): string {
-  return join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "pq-services");
+/** Where its files are kept. */
+function folderOf({ name, version }: JarServer): string {
+  const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
+  return join(cache, "pq-services", `${name}-${version}`);
 }

@@ -1,6 +1,8 @@
 /** The servers that tests know: how each is found. A new backend adds its own here. */
 import type { JavaServer } from "./java.ts";
+import type { JarServer } from "./maven.ts";
 import { mongoJavaServer } from "./mongo-jars.ts";
+import { zkJars } from "./zk-jars.ts";
 
 /** The name of a kind of server. */
 export type KindName = "redis" | "valkey" | "mongo" | "zk";
@@ -18,6 +20,8 @@ export interface Kind<Name extends KindName = KindName> {
   readonly program: string;
   /** Files that the program needs and the packages have too: jars. */
   readonly files?: readonly string[];
+  /** The jars of Maven Central that do without `files`, with the same program. */
+  readonly jars?: JarServer;
   /** The Debian packages that have the program, if there are any. Bookworm has some of them in backports only. */
   readonly debianPackages?: readonly string[];
   /** How a person installs the program. */
@@ -64,7 +68,9 @@ export const kinds: { readonly [Name in KindName]: Kind<Name> } = {
     program: "java",
     // The first names all others that it needs, but for one that prints the log.
     files: ["/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar"],
+    jars: zkJars,
     debianPackages: ["libzookeeper-java", "default-jre-headless"],
-    install: "Debian: apt-get install libzookeeper-java default-jre-headless",
+    install:
+      "Debian: apt-get install libzookeeper-java default-jre-headless; elsewhere any Java, and the jars are downloaded",
   },
 };

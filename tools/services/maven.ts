@@ -18,6 +18,20 @@ export interface Jar {
   readonly sha256: string;
 }
 
+/** A jar of this group there, whose name has dots for the slashes. */
+export function jar(group: string, artifact: string, version: string, sha256: string): Jar {
+  const file = `${artifact}-${version}.jar`;
+  return { path: `${group}/${artifact}/${version}/${file}`, file, sha256 };
+}
+
+/** A server that jars of Maven Central are all of. */
+export interface JarServer {
+  readonly name: string;
+  readonly version: string;
+  /** All that it needs: nothing else is looked up. */
+  readonly jars: readonly Jar[];
+}
+
 /**
  * Have the file at this place: as it is there, or else downloaded. Other processes may do the same at the same time.
  * Rejects with Unavailable when it cannot be downloaded, and with an Error when what came is something else.

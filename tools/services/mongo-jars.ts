@@ -1,6 +1,6 @@
 /** mongo-java-server: what stands in for MongoDB where there is none. It keeps documents, indexes and atomic updates; it has no transactions, no change streams, no replica sets. */
 import type { JavaServer } from "./java.ts";
-import type { Jar } from "./maven.ts";
+import { type Jar, jar } from "./maven.ts";
 
 const VERSION = "1.47.0";
 const NETTY = "4.2.2.Final";
@@ -32,9 +32,4 @@ function server(part: string, sha256: string): Jar {
 
 function netty(part: string, sha256: string): Jar {
   return jar("io/netty", `netty-${part}`, NETTY, sha256);
-}
-
-function jar(group: string, artifact: string, version: string, sha256: string): Jar {
-  const file = `${artifact}-${version}.jar`;
-  return { path: `${group}/${artifact}/${version}/${file}`, file, sha256 };
 }

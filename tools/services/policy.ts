@@ -4,7 +4,7 @@
  */
 import { isCI } from "./ci.ts";
 import { everyUsing, isNamed, programOf, startFirst, type Starters, type Using } from "./find.ts";
-import { prepareJava } from "./java.ts";
+import { javaProgramOf, prepareJava } from "./java.ts";
 import { type Kind, type KindName, kinds } from "./kinds.ts";
 import { Unavailable } from "./unavailable.ts";
 
@@ -67,7 +67,7 @@ function startersOf(kind: Kind): Starters<void> {
       await image(kind, (await engine()).client);
     },
     program: async () => {
-      await programOf(kind);
+      await (kind.files === undefined ? programOf(kind) : javaProgramOf(kind));
     },
     ...(standIn !== undefined && {
       "stand-in": async () => {

@@ -1,6 +1,6 @@
 /** A ZooKeeper ensemble of programs on this machine: several servers with one leader, which serve while a majority runs. */
 import { announce } from "./announce.ts";
-import { programOf } from "./find.ts";
+import { javaProgramOf } from "./java.ts";
 import { kinds } from "./kinds.ts";
 import { onFreePorts } from "./ports.ts";
 import { until } from "./wait.ts";
@@ -9,7 +9,6 @@ import { inFolder, ZkProgram } from "./zk-program.ts";
 
 /** In ticks: how long a member may take to catch up with a leader, and after which silence one gives up the other. */
 const LIMITS = { initLimit: "20", syncLimit: "4" };
-
 /** What ensemble a test wants. */
 export interface ZkEnsembleOptions extends ZkSettings {
   /** How many servers. Default 3, which is the least that can elect another leader. */
@@ -22,7 +21,7 @@ export interface ZkEnsemble {
   readonly members: readonly ZkProgram[];
   /** The address for clients, which names all members. */
   readonly hosts: string;
-  /** Resolves with the member that leads, once there is one. */
+  /** Resolves with the member that leads, once there is one among those that are not paused. */
   leader(): Promise<ZkProgram>;
   /** Resolves when every member that runs serves clients. A majority must run. */
   ready(): Promise<void>;
@@ -32,7 +31,7 @@ export interface ZkEnsemble {
 /** Start an ensemble; resolves when all its members serve. Rejects with Unavailable when there is no program. */
 export async function startZkEnsemble(options: ZkEnsembleOptions = {}): Promise<ZkEnsemble> {
   const { size = 3, ...settings } = options;
-  const command = await programOf(kinds.zk);
+  const java = await javaProgramOf(kinds.zk);
   // Each has a port for clients, one for the other members, and one for elections.
   const ensemble = await onFreePorts(3 * size, async (ports) => {
     const servers = Object.fromEntries(
@@ -43,7 +42,7 @@ export async function startZkEnsemble(options: ZkEnsembleOptions = {}): Promise<
     );
     const all = { ...settings, config: { ...LIMITS, ...servers, ...settings.config } };
     const member = async (id: number): Promise<ZkProgram> =>
-      inFolder(async (folder) => new ZkProgram({ command, settings: all, id }, folder, ports[id - 1]!));
+      inFolder(async (folder) => new ZkProgram({ java, settings: all, id }, folder, ports[id - 1]!));
     const ids = Array.from({ length: size }, (_, at) => at + 1);
     return started(new Ensemble(await Promise.all(ids.map(member))));
   });
@@ -78,8 +77,9 @@ class Ensemble implements ZkEnsemble {
   async leader(): Promise<ZkProgram> {
     let leader: ZkProgram | undefined;
     await until("a member leads", async () => {
-      const modes = await Promise.all(this.members.map(modeOf));
-      leader = this.members[modes.indexOf("leader")];
+      const running = this.members.filter(({ runs }) => runs);
+      const modes = await Promise.all(running.map(modeOf));
+      leader = running[modes.indexOf("leader")];
       return leader !== undefined;
     });
     return leader!;
@@ -87,7 +87,7 @@ class Ensemble implements ZkEnsemble {
 
   async ready(): Promise<void> {
     await until("all members that run serve", async () => {
-      const running = this.members.filter(({ pid }) => pid !== undefined);
+      const running = this.members.filter(({ runs }) => runs);
       const modes = await Promise.all(running.map(modeOf));
       return 2 * running.length > this.members.length && modes.every((mode) => mode !== undefined);
     });

@@ -1,9 +1,9 @@
 /** A ZooKeeper server started from the jars of this machine. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { programOf } from "./find.ts";
+import { type Java, javaProgramOf } from "./java.ts";
 import { type ZkState, stateOf } from "./four-letter.ts";
-import { kinds } from "./kinds.ts";
+import { type Kind, kinds } from "./kinds.ts";
 import { type TemporaryFolder, temporaryFolder } from "./leftovers.ts";
 import { onFreePort } from "./ports.ts";
 import { Program } from "./program.ts";
@@ -13,11 +13,11 @@ import { configurationOf, javaArguments, MAIN, readyLine, type ZkServer, type Zk
 const HOST = "127.0.0.1";
 
 /** Start a server on a free port and a new folder. Rejects with Unavailable when there is no program, and with StartError. */
-export async function startZkProgram(settings: ZkSettings): Promise<ZkProgram> {
-  const command = await programOf(kinds.zk);
+export async function startZkProgram(settings: ZkSettings, kind: Kind = kinds.zk): Promise<ZkProgram> {
+  const java = await javaProgramOf(kind);
   return inFolder(async (folder) =>
     onFreePort(async (port) => {
-      const server = new ZkProgram({ command, settings }, folder, port);
+      const server = new ZkProgram({ java, settings }, folder, port);
       await server.start();
       return server;
     }),
@@ -37,8 +37,7 @@ export async function inFolder<T>(action: (folder: TemporaryFolder) => Promise<T
 
 /** What to start. */
 export interface ZkProgramOptions {
-  /** The path of Java. */
-  readonly command: string;
+  readonly java: Java;
   readonly settings: ZkSettings;
   /** It is this member of an ensemble, whose servers the settings name. */
   readonly id?: number;
@@ -55,17 +54,17 @@ export class ZkProgram implements ZkServer {
   readonly #settings: ZkSettings;
   readonly #id: number | undefined;
   #version = "unknown";
+  #isPaused = false;
 
-  constructor({ command, settings, id }: ZkProgramOptions, folder: TemporaryFolder, port: number) {
-    const jars = kinds.zk.files ?? [];
-    this.source = `program ${command} with ${jars[0]}`;
+  constructor({ java, settings, id }: ZkProgramOptions, folder: TemporaryFolder, port: number) {
+    this.source = `program ${java.command} with ${java.classPath.split(delimiter)[0]}`;
     this.port = port;
     this.#folder = folder;
     this.#settings = settings;
     this.#id = id;
     this.#program = new Program({
-      command,
-      args: [...javaArguments(settings), "-cp", jars.join(delimiter), MAIN, this.#file],
+      command: java.command,
+      args: [...javaArguments(settings), "-cp", java.classPath, MAIN, this.#file],
       ready: readyLine,
       cwd: folder.path,
     });
@@ -87,11 +86,19 @@ export class ZkProgram implements ZkServer {
     return this.#program.pid;
   }
 
+  /** It has been started, and is not paused. Of its process that is so a moment later only. */
+  get runs(): boolean {
+    return this.pid !== undefined && !this.#isPaused;
+  }
+
   pause(): () => void {
-    return this.#program.pause();
+    this.#program.pause();
+    this.#isPaused = true;
+    return () => this.resume();
   }
 
   resume(): void {
+    this.#isPaused = false;
     if (this.pid !== undefined) process.kill(this.pid, "SIGCONT");
   }
 
@@ -102,6 +109,7 @@ export class ZkProgram implements ZkServer {
 
   async kill(): Promise<void> {
     await this.#program.kill();
+    this.#isPaused = false;
   }
 
   async stop(): Promise<void> {

@@ -2,15 +2,19 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
-import { available, fourLetter, startZk, startZkEnsemble, stopEngine, type ZkServer } from "../index.ts";
+import { available, fourLetter, startZk, startZkEnsemble, stopEngine, Unavailable, type ZkServer } from "../index.ts";
+import { kinds } from "../kinds.ts";
 import { until } from "../wait.ts";
 import { createNode, hasNode } from "./jute.ts";
+import { startZkProgram } from "../zk-program.ts";
+import { zkJars } from "../zk-jars.ts";
 import { listens } from "./support.ts";
 
 const LONG = 60_000;
 
 afterEach(() => {
   vi.unstubAllEnvs();
+  vi.restoreAllMocks();
 });
 
 afterAll(stopEngine, LONG);
@@ -96,6 +100,18 @@ for (const using of ["program", "container"] as const) {
   });
 }
 
+describe("a machine", () => {
+  it("without Java says so", async () => {
+    vi.stubEnv("CI", undefined);
+    vi.stubEnv("PATH", "");
+    vi.stubEnv("JAVA_HOME", undefined);
+    vi.spyOn(process, "getuid").mockReturnValue(1000);
+    const reason = "No zk server: there is no java on the PATH.";
+    expect(await available("zk", "program")).toEqual({ available: false, reason });
+    await expect(startZk({ using: "program" })).rejects.toThrow(Unavailable);
+  });
+});
+
 const { available: hasProgram } = await available("zk", "program");
 
 describe.skipIf(!hasProgram)("a program", () => {
@@ -109,6 +125,20 @@ describe.skipIf(!hasProgram)("a program", () => {
       await Promise.all(servers.map(async (server) => server.close()));
     }
     expect(servers.map((server) => server.pid)).toEqual([undefined, undefined, undefined]);
+  });
+
+  it("may come from Maven Central, without Debian's packages", { timeout: LONG }, async () => {
+    const { debianPackages: _, ...kind } = { ...kinds.zk, files: ["/nowhere/zookeeper.jar"] };
+    const server = await startZkProgram({}, kind);
+    try {
+      expect(server.version).toBe(zkJars.version);
+      expect(server.source).toMatch(/^program .*java with .*\/pq-services\/zookeeper-.*\.jar$/);
+      await createNode(server, "/kept");
+      await server.restart();
+      expect(await hasNode(server, "/kept")).toBe(true);
+    } finally {
+      await server.close();
+    }
   });
 
   it("that refuses its settings says why", { timeout: LONG }, async () => {
