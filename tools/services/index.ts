@@ -5,7 +5,7 @@
  *   describe.skipIf(!redis.available)("…", () => { … await startRedis({ using: "program" }) … });
  *
  * and the package's vitest.config.ts names setup-redis.ts as its `globalSetup`. A program takes some 10 ms to start, a container
- * half a second, a stand-in a third of one. A file that used containers ends with `afterAll(stopEngine)`.
+ * half a second, a stand-in and ZooKeeper a third of one. A file that used containers ends with `afterAll(stopEngine)`.
  */
 export { stopEngine } from "./engine.ts";
 export { fourLetter } from "./four-letter.ts";
@@ -19,5 +19,6 @@ export { type SentinelOptions, type Sentinels, startSentinels } from "./redis-se
 export { startRedis } from "./redis-start.ts";
 export type { ZkOptions, ZkServer, ZkSettings, ZkUsing } from "./zk.ts";
 export { startZkEnsemble, type ZkEnsemble, type ZkEnsembleOptions } from "./zk-ensemble.ts";
+export type { ZkProgram } from "./zk-program.ts";
 export { startZk } from "./zk-start.ts";
 export { Unavailable } from "./unavailable.ts";

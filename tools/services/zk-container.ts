@@ -25,7 +25,12 @@ export async function startZkContainer(settings: ZkSettings): Promise<ZkServer> 
       ports: { inner: INNER_PORT, outer: port },
     });
     const answers = async (): Promise<string> => versionOf({ host: container.host, port });
-    return serverOf(container, port, { version: await answers(), answers });
+    try {
+      return serverOf(container, port, { version: await answers(), answers });
+    } catch (error) {
+      await container.remove();
+      throw error;
+    }
   });
 }
 

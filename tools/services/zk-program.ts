@@ -116,14 +116,13 @@ export class ZkProgram implements ZkServer {
     await this.kill();
   }
 
-  /** Start it; resolves when it answers. A member of an ensemble answers too while it has no leader. */
+  /** Start it; resolves when it answers. A member of an ensemble then looks for a leader. */
   async start(): Promise<void> {
     await this.#writeFiles();
     await this.#program.start();
-    const isMember = this.#id !== undefined;
-    await until(`${this.hosts} answers`, async () => isMember || (await this.state()).mode !== undefined);
+    if (this.#id === undefined) await this.#serves();
     // Its answer does not tell the version while it has no leader.
-    this.#version = /zookeeper\.version=([\d.]+)/.exec(this.#program.output)?.[1] ?? "unknown";
+    this.#version = /zookeeper\.version=([\d.]+)/.exec(this.#program.output)?.[1] ?? this.#version;
   }
 
   /** What it says of itself. Rejects when it does not answer. */
@@ -138,6 +137,15 @@ export class ZkProgram implements ZkServer {
 
   get #file(): string {
     return join(this.folder, "zoo.cfg");
+  }
+
+  async #serves(): Promise<void> {
+    try {
+      await until(`${this.hosts} answers`, async () => (await this.state()).mode !== undefined);
+    } catch (error) {
+      await this.kill();
+      throw error;
+    }
   }
 
   async #writeFiles(): Promise<void> {
