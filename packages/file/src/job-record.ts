@@ -40,9 +40,10 @@ function reasonNumber(reason: BuryReason | null): number {
 }
 
 /** What a JOB record says. */
-export interface JobRecord extends JobFacts {
+export interface JobRecord {
   readonly queue: number;
   readonly name: string;
+  readonly facts: JobFacts;
   readonly headers: string;
   /** What has become of it since, when compaction moved it. */
   readonly moved: MovedState | null;
@@ -50,37 +51,38 @@ export interface JobRecord extends JobFacts {
 
 /** Write the body, but for the payload. */
 export function writeJob(out: ByteWriter, job: JobRecord, name: Uint8Array): void {
+  const { facts } = job;
   out.u32(job.queue);
-  out.f64(job.createdAt);
+  out.f64(facts.createdAt);
   out.u8(name.length);
   out.bytes(name);
-  out.words(job.words);
-  out.f64(job.time);
-  out.u32(job.sequence);
-  out.u32(job.priority);
-  out.u32(job.maxAttempts);
-  out.u8(job.urgent ? 1 : 0);
+  out.words(facts.words);
+  out.f64(facts.time);
+  out.u32(facts.sequence);
+  out.u32(facts.priority);
+  out.u32(facts.maxAttempts);
+  out.u8(facts.urgent ? 1 : 0);
   out.u16(presence(job));
-  if (job.expiresAt !== null) out.f64(job.expiresAt);
-  if (job.ownLease !== null) out.f64(job.ownLease);
-  if (job.key !== null) out.text(job.key);
-  if (job.group !== null) out.text(job.group);
-  if (job.dueAt !== null) out.f64(job.dueAt);
-  if (job.keepResult !== null) out.f64(job.keepResult);
+  if (facts.expiresAt !== null) out.f64(facts.expiresAt);
+  if (facts.ownLease !== null) out.f64(facts.ownLease);
+  if (facts.key !== null) out.text(facts.key);
+  if (facts.group !== null) out.text(facts.group);
+  if (facts.dueAt !== null) out.f64(facts.dueAt);
+  if (facts.keepResult !== null) out.f64(facts.keepResult);
   if (job.headers !== "") out.text(job.headers);
   if (job.moved !== null) writeState(out, job.moved);
 }
 
 /** Which of the optional fields the record has. */
-function presence(job: JobRecord): number {
-  let has = job.headers === "" ? 0 : HEADERS;
-  if (job.expiresAt !== null) has |= EXPIRES;
-  if (job.ownLease !== null) has |= LEASE;
-  if (job.key !== null) has |= KEY;
-  if (job.group !== null) has |= GROUP;
-  if (job.dueAt !== null) has |= DUE;
-  if (job.keepResult !== null) has |= KEEP;
-  if (job.moved !== null) has |= STATE;
+function presence({ facts, headers, moved }: JobRecord): number {
+  let has = headers === "" ? 0 : HEADERS;
+  if (facts.expiresAt !== null) has |= EXPIRES;
+  if (facts.ownLease !== null) has |= LEASE;
+  if (facts.key !== null) has |= KEY;
+  if (facts.group !== null) has |= GROUP;
+  if (facts.dueAt !== null) has |= DUE;
+  if (facts.keepResult !== null) has |= KEEP;
+  if (moved !== null) has |= STATE;
   return has;
 }
 
@@ -97,25 +99,23 @@ export function readJob(input: ByteReader): JobRecord {
   const maxAttempts = Math.min(input.u32(), UNLIMITED_ATTEMPTS);
   const urgent = input.u8() === 1;
   const has = input.u16();
-  return {
-    queue,
-    createdAt,
-    name,
+  const facts = {
     words,
+    createdAt,
     time,
     sequence,
     priority,
-    maxAttempts,
     urgent,
+    maxAttempts,
     expiresAt: (has & EXPIRES) === 0 ? null : input.f64(),
     ownLease: (has & LEASE) === 0 ? null : input.f64(),
     key: (has & KEY) === 0 ? null : input.text(),
     group: (has & GROUP) === 0 ? null : input.text(),
     dueAt: (has & DUE) === 0 ? null : input.f64(),
     keepResult: (has & KEEP) === 0 ? null : input.f64(),
-    headers: (has & HEADERS) === 0 ? "" : input.text(),
-    moved: (has & STATE) === 0 ? null : readState(input),
   };
+  const headers = (has & HEADERS) === 0 ? "" : input.text();
+  return { queue, name, facts, headers, moved: (has & STATE) === 0 ? null : readState(input) };
 }
 
 /** Write a state block. */

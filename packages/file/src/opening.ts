@@ -113,7 +113,7 @@ async function beginEpoch(log: Log, knowledge: Knowledge, { dropped }: Recovered
       writeEpoch(knowledge.fences.epoch, frames);
       for (const { bytes, start, end } of dropped) {
         const job = readJob(new ByteReader(bytes, start, end));
-        writeDrop(knowledge.queue(job.name), [job.words], job.createdAt, frames);
+        writeDrop(knowledge.queue(job.name), [job.facts.words], job.facts.createdAt, frames);
       }
     });
   });

@@ -182,7 +182,7 @@ export class Tidier {
     const input = new ByteReader(cursor.bytes, cursor.bodyStart, cursor.end);
     const record = readJob(input);
     const queue = this.#parts.knowledge.queues.get(record.name);
-    const slot = queue?.jobs.find(record.words) ?? -1;
+    const slot = queue?.jobs.find(record.facts.words) ?? -1;
     if (queue === undefined || slot < 0 || !standsAt(queue, slot, segment, offset)) return undefined;
     return { queue, slot, record, payload: cursor.bytes.subarray(input.at, cursor.end), offset };
   }
@@ -196,7 +196,7 @@ export class Tidier {
       const done = (to: number, base: number): void => {
         for (const { queue, jobs, slot, record, offset, at, size } of moved) {
           const there =
-            jobs === queue.jobs && jobs.find(record.words) === slot && standsAt(queue, slot, segment, offset);
+            jobs === queue.jobs && jobs.find(record.facts.words) === slot && standsAt(queue, slot, segment, offset);
           if (there) jobs.locate(slot, to, base + at, size);
         }
         resolve(true);
@@ -204,9 +204,11 @@ export class Tidier {
       this.#parts.log.append({ shed: true, done, failed: () => resolve(false) }, (frames) => {
         for (const straggler of stragglers) {
           const { queue, slot, record, payload, offset } = straggler;
-          if (queue.jobs.find(record.words) !== slot || !standsAt(queue, slot, segment, offset)) continue;
+          if (queue.jobs.find(record.facts.words) !== slot || !standsAt(queue, slot, segment, offset)) continue;
           const at = frames.begin(JOB, FIRST);
-          writeJob(frames.out, { ...record, queue: queue.number, ...queue.jobs.snapshot(slot) }, queue.nameBytes);
+          const { time, sequence, moved: now } = queue.jobs.snapshot(slot);
+          const facts = { ...record.facts, time, sequence };
+          writeJob(frames.out, { ...record, queue: queue.number, facts, moved: now }, queue.nameBytes);
           frames.out.bytes(payload);
           moved.push({ ...straggler, jobs: queue.jobs, at, size: frames.end() });
         }

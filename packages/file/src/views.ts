@@ -20,13 +20,13 @@ export function deliveredView(queue: QueueState, slot: number): View<DeliveredJo
   const attempt = queue.jobs.table.attempt(slot);
   const { fence, lease, lastError, progress } = queue.jobs.extra(slot);
   return viewOf(queue, slot, ({ record, payload }) => {
-    const { words, headers, priority, key, group, maxAttempts, createdAt } = record;
+    const { words, priority, key, group, maxAttempts, createdAt } = record.facts;
     const id = formatJobId(words);
     return {
       id,
       fence,
       payload,
-      headers,
+      headers: record.headers,
       priority,
       key,
       group,
@@ -49,20 +49,20 @@ export function storedView(queue: QueueState, slot: number): View<StoredJob> {
   const extra = queue.jobs.extraIfAny(slot);
   const { fence = 0, moment = 0, lastError = null, progress = null, buryReason = null, result = null } = extra ?? {};
   return viewOf(queue, slot, ({ record, payload }) => ({
-    id: formatJobId(record.words),
+    id: formatJobId(record.facts.words),
     state: STATE_NAMES[state] ?? "ready",
     payload,
     headers: record.headers,
-    priority: record.priority,
+    priority: record.facts.priority,
     urgent,
-    key: record.key,
-    group: record.group,
+    key: record.facts.key,
+    group: record.facts.group,
     attempt,
-    maxAttempts: record.maxAttempts,
+    maxAttempts: record.facts.maxAttempts,
     fence,
-    createdAt: record.createdAt,
+    createdAt: record.facts.createdAt,
     dueAt: state === DELAYED ? moment : null,
-    expiresAt: record.expiresAt,
+    expiresAt: record.facts.expiresAt,
     leaseUntil: state === LEASED ? moment : null,
     buryReason: state === BURIED ? buryReason : null,
     lastError,

@@ -39,6 +39,7 @@ export {
   type Settled,
 } from "./settle.ts";
 export { type Compare, SlotList } from "./slot-list.ts";
+export { type JobSnapshot, restoreJob, snapshotJob } from "./snapshot.ts";
 export { stats } from "./stats.ts";
 export { take } from "./take.ts";
 export { Takes } from "./takes.ts";

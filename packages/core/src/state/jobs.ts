@@ -32,7 +32,7 @@ import { Takes } from "./takes.ts";
 import { Usage } from "./usage.ts";
 
 /** Stands for the extra of a job that has none. */
-const NO_EXTRA: Readonly<Extra> = Object.freeze(new Extra());
+export const NO_EXTRA: Readonly<Extra> = Object.freeze(new Extra());
 
 /** The place of a waiting job, as far as it is compared. */
 export interface Place {

@@ -1,9 +1,14 @@
 /** What the tests of the engine share: ids and numbers that are the same every time. */
-import type { JobId } from "../../src/job.ts";
+import type { JobId, RequestId } from "../../src/job.ts";
 
 /** A job id that is the same for the same number. */
 export function testId(n: number): JobId {
   return `00000000-0000-7000-8000-${n.toString(16).padStart(12, "0")}` as JobId;
+}
+
+/** A request id that is the same for the same number. */
+export function testRequest(n: number): RequestId {
+  return n.toString(16).padStart(32, "0") as RequestId;
 }
 
 /** Numbers that are the same for the same seed. */

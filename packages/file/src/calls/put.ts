@@ -65,12 +65,12 @@ export function draftPut(queue: QueueState, put: DecidedPut, frames: FrameWriter
 /** Write the job's record, as one in the middle of a batch, and enter the job. */
 function admit(queue: QueueState, job: NewJob, now: number, frames: FrameWriter): Admitted {
   const facts = factsOf(queue, job, now, words);
-  const record = { ...facts, queue: queue.number, name: queue.name, headers: job.headers, moved: null };
+  const record = { queue: queue.number, name: queue.name, facts, headers: job.headers, moved: null };
   const offset = frames.begin(JOB, MORE);
   writeJob(frames.out, record, queue.nameBytes);
   frames.out.bytes(job.payload);
   const size = frames.end();
-  return { slot: queue.admit(record), delayed: record.dueAt !== null, offset, size };
+  return { slot: queue.admit(facts), delayed: facts.dueAt !== null, offset, size };
 }
 
 /** The batch is on disk, its first byte at this place. */
@@ -90,16 +90,16 @@ export function abortPut(queue: QueueState, { put, admitted, jobs }: PutDraft): 
 }
 
 /** Replay a JOB record that stands there. */
-export function replayJob(queue: QueueState, job: JobRecord, { segment, offset, size }: LogPlace): void {
-  const old = queue.jobs.find(job.words);
+export function replayJob(queue: QueueState, { facts, moved }: JobRecord, { segment, offset, size }: LogPlace): void {
+  const old = queue.jobs.find(facts.words);
   if (old >= 0) queue.remove(old);
-  queue.sawSequence(job.sequence);
-  const slot = queue.admit(job, job.moved?.state !== DONE);
+  queue.sawSequence(facts.sequence);
+  const slot = queue.admit(facts, moved?.state !== DONE);
   queue.jobs.locate(slot, segment, offset, size);
-  if (job.moved !== null) queue.restore(slot, job.moved);
+  if (moved !== null) queue.restore(slot, moved);
   else {
-    if (job.urgent) queue.counters.urgent++;
-    queue.commit(slot, job.dueAt !== null);
+    if (facts.urgent) queue.counters.urgent++;
+    queue.commit(slot, facts.dueAt !== null);
   }
 }
 
