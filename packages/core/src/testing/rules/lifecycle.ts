@@ -148,7 +148,12 @@ export const lifecycle: readonly Rule[] = [
         await q.backend.close();
         await assertOpens(q.backend, `a closed backend does not open again (time ${round})`);
       }
-      assert.equal(await q.ack(held), "gone", "the lease was lost by closing and opening");
+      if (q.backend.capabilities.leasesOutliveConnections) {
+        assert.equal(await q.ack(held), "gone", "the lease was lost by closing and opening");
+      } else {
+        assert.equal(await q.ack(held), "lost", "a lease that is tied to its connection outlived it");
+        await q.ack(await q.takeOne("1"));
+      }
       assert.deepEqual(await q.drain(), ["2", "3"], "jobs were lost, or given out twice, by closing and opening");
       assert.deepEqual(texts(await q.list("delayed")), ["later"]);
       assert.deepEqual(await q.sibling("paused").takeNames(1), [], "the pause was lost by closing and opening");

@@ -1,0 +1,33 @@
+/**
+ * What an error of ZooKeeper means for a call: was it applied or not?
+ *
+ * | the error of a write | it |
+ * |---|---|
+ * | there is no connection, or the session is over: nothing was sent, or the servers refused it | was not applied |
+ * | refused: no right, wrong login | was not applied |
+ * | the connection was lost, or no answer came in time | may have been applied |
+ */
+import { isPqError, PqError } from "@pq/core/backend";
+import { ZK_CODES, ZkError } from "./zk-error.ts";
+
+/** Codes with which nothing was applied, and what helps. */
+const REFUSALS: ReadonlyMap<number, string> = new Map([
+  [ZK_CODES.invalidState, "not sent: there is no session"],
+  [ZK_CODES.sessionExpired, "refused: the session is over"],
+  [ZK_CODES.sessionMoved, "refused: the session moved to another server"],
+  [ZK_CODES.marshalling, "not sent: the client is closing"],
+  [ZK_CODES.noAuth, "refused: no right to the nodes of the queue. Log in as the user who made them (`auth`)"],
+  [ZK_CODES.authFailed, "refused: the login is wrong"],
+  [ZK_CODES.badArguments, "refused: the server does not know this call. ZooKeeper 3.5 or later is needed"],
+]);
+
+/** The error of a call. `writes`: did it ask for a change that may have been made? */
+export function callError(error: unknown, address: string, writes: boolean): PqError {
+  if (isPqError(error)) return error;
+  const refusal = error instanceof ZkError ? REFUSALS.get(error.code) : undefined;
+  if (refusal !== undefined) return new PqError("UNAVAILABLE", `ZooKeeper at ${address}: ${refusal}`, { cause: error });
+  const reason = error instanceof ZkError ? error.message : "an error within the backend";
+  return new PqError(writes ? "OUTCOME_UNKNOWN" : "UNAVAILABLE", `ZooKeeper at ${address}: ${reason}`, {
+    cause: error,
+  });
+}

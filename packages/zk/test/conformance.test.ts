@@ -1,0 +1,3 @@
+import { conformanceOnZk } from "./harness.ts";
+
+await conformanceOnZk("zk");
