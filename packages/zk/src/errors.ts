@@ -4,13 +4,16 @@
  * | the error of a write | it |
  * |---|---|
  * | there is no connection, or the session is over: nothing was sent, or the servers refused it | was not applied |
- * | refused: no right, wrong login | was not applied |
+ * | the server refused it: no right, a quota | was not applied |
  * | the connection was lost, or no answer came in time | may have been applied |
  */
 import { isPqError, PqError } from "@pq/core/backend";
 import { ZK_CODES, ZkError } from "./zk-error.ts";
 
-/** Codes with which nothing was applied, and what helps. */
+/** Codes below this are answers of the server, which has changed nothing then. */
+const ANSWERS = -100;
+
+/** What some codes mean with which nothing was applied, and what helps. */
 const REFUSALS: ReadonlyMap<number, string> = new Map([
   [ZK_CODES.invalidState, "not sent: there is no session"],
   [ZK_CODES.sessionExpired, "refused: the session is over"],
@@ -20,6 +23,17 @@ const REFUSALS: ReadonlyMap<number, string> = new Map([
   [ZK_CODES.authFailed, "refused: the login is wrong"],
   [ZK_CODES.badArguments, "refused: the server does not know this call. ZooKeeper 3.5 or later is needed"],
 ]);
+
+/** Why a call did not succeed, for people. */
+export function reasonFor(error: unknown): string {
+  if (!(error instanceof ZkError)) return error instanceof Error ? error.message : "unknown";
+  return REFUSALS.get(error.code) ?? error.message;
+}
+
+/** Does it help to try again before somebody mends something? */
+export function isFatal(error: unknown): boolean {
+  return error instanceof ZkError && (error.code === ZK_CODES.noAuth || error.code === ZK_CODES.authFailed);
+}
 
 /** The error of a call. `writes`: did it ask for a change that may have been made? */
 export function callError(error: unknown, address: string, writes: boolean): PqError {

@@ -105,10 +105,11 @@ export class Follower {
     }
   }
 
-  /** Read what the server that this process is connected to has got, and leave a watch on the next entry: its path. */
-  async watch(): Promise<string | null> {
+  /** Read what the server that this process is connected to has got, and leave a watch on the next entry: its path. `fired`: the next one is there. */
+  async watch(fired: boolean): Promise<string | null> {
     const zk = this.#context.use();
     const { paths } = this.#context;
+    if (fired && this.#replica !== null) await this.advance(this.#replica.position + 1);
     while (this.#replica !== null) {
       const bucket = Math.floor(this.#replica.position / BUCKET);
       const stat = await zk.exists(paths.bucket(bucket));

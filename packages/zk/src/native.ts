@@ -12,7 +12,7 @@ export interface NativeStat {
 
 /** Who may do what. */
 export interface NativeAcl {
-  readonly perms: number;
+  readonly perm: number;
   readonly scheme: string;
   readonly auth: string;
 }
@@ -23,16 +23,8 @@ type WithStat = (rc: number, text: string, stat: NativeStat | null) => void;
 type WithData = (rc: number, text: string, stat: NativeStat | null, data: Buffer | null) => void;
 type WithNames = (rc: number, text: string, names: string[] | null) => void;
 
-/** The methods of a client that are used. Each starts a call and returns 0, or an error code, after which nothing was sent and nobody is called. */
-export interface NativeClient {
-  readonly state: number;
-  /** The session's time limit as agreed with the server, in ms. */
-  readonly timeout: number;
-  /** What another client needs to go on with the session. */
-  readonly client_id: string;
-  readonly client_password: string;
-  init(config: NativeConfig): unknown;
-  close(): unknown;
+/** Each starts a call and returns 0, or an error code, after which nothing was sent and nobody is called. */
+interface NativeCalls {
   a_create(path: string, data: Buffer, flags: number, done: WithPath): number;
   a_exists(path: string, watch: boolean, done: WithStat): number;
   a_get(path: string, watch: boolean, done: WithData): number;
@@ -42,6 +34,20 @@ export interface NativeClient {
   a_set_acl(path: string, version: number, acl: readonly NativeAcl[], done: Done): number;
   a_getconfig(watch: boolean, done: WithData): number;
   add_auth(scheme: string, auth: string, done: Done): number;
+}
+
+/** What is used of a client. */
+export interface NativeClient {
+  readonly state: number;
+  /** The session's time limit as agreed with the server, in ms. */
+  readonly timeout: number;
+  /** What another client needs to go on with the session. */
+  readonly client_id: string;
+  readonly client_password: string;
+  /** The calls themselves. The client's own methods of these names make a text of all their arguments first, for a log that is not written. */
+  readonly native: NativeCalls;
+  init(config: NativeConfig): unknown;
+  close(): unknown;
   on(event: NativeEvent, listener: (subject: unknown, detail: unknown) => void): unknown;
   off(event: NativeEvent, listener: (subject: unknown, detail: unknown) => void): unknown;
 }

@@ -126,7 +126,7 @@ function credentialsOf(auth: unknown): string | null {
 }
 
 function isNativeClient(client: unknown): client is NativeClient {
-  return typeof client === "object" && client !== null && "a_create" in client && "a_get_children" in client;
+  return typeof client === "object" && client !== null && "native" in client && "a_create" in client;
 }
 
 function wholeNumber(name: string, ms: unknown, least: number): number {

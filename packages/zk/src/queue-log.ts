@@ -52,9 +52,9 @@ export class QueueLog {
     }
   }
 
-  /** Read what has come meanwhile, and leave a watch on the next entry: its path. `null`: there is no queue any more. */
-  watch(): Promise<string | null> {
-    return this.#follower.watch();
+  /** Read what has come meanwhile, and leave a watch on the next entry: its path. `fired`: the next one is there. `null`: there is no queue any more. */
+  watch(fired: boolean): Promise<string | null> {
+    return this.#follower.watch(fired);
   }
 
   /** Make the queue, if it is not there, and read it. */

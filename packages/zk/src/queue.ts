@@ -128,7 +128,7 @@ export class ZkQueue {
 
   /** There is a new session in the place of this one of ours. */
   lost(member: Member): void {
-    if (this.#log.replica?.members().has(member) === true) this.#own.push(member);
+    if (this.#log.replica !== null) this.#own.push(member);
   }
 
   /** Give back what sessions hold that are over. */
@@ -172,20 +172,26 @@ export class ZkQueue {
   /** What sessions of ours held that are over is not held any more. */
   async #disown(): Promise<void> {
     if (this.#own.length === 0) return;
-    const members = [...this.#own];
-    await this.#log.submit({ type: "gone", members });
-    this.#own.splice(0, members.length);
+    const members = this.#own.splice(0);
+    try {
+      await this.#log.submit({ type: "gone", members });
+    } catch (error) {
+      this.#own.push(...members);
+      throw error;
+    }
   }
 
   async #reap(): Promise<void> {
     const { members } = this.#context;
-    const replica = this.#log.replica;
-    if (replica === null || this.#reaping) return;
-    const missing = members.missing(replica.members());
-    if (missing.length === 0) return;
+    const known = this.#log.replica;
+    if (known === null || this.#reaping || members.missing(known.members()).length === 0) return;
     this.#reaping = true;
     try {
-      const gone = await members.gone(this.#context.use(), missing);
+      // The server that is asked may be behind the one that the log was read from. After a write it is not.
+      const zk = this.#context.use();
+      const replica = await this.#log.current();
+      if (replica === null || zk !== this.#context.use()) return;
+      const gone = await members.gone(zk, members.missing(replica.members()));
       if (gone.length > 0) await this.#log.submit({ type: "gone", members: gone });
     } finally {
       this.#reaping = false;

@@ -8,6 +8,7 @@
  */
 import { type Clock, newRequestId, PqError, sleep } from "@pq/core/backend";
 import { Connection, type HeldSession } from "./connection.ts";
+import { isFatal, reasonFor } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Paths } from "./paths.ts";
 import { EPHEMERAL, PERSISTENT, ZkClient } from "./zk-client.ts";
@@ -126,7 +127,9 @@ export class Session {
         held = await this.#join(zk, line, held);
         await this.#serve({ zk, held, line }, signal);
       } catch (error) {
-        this.#why = error instanceof Error ? error.message : "unknown";
+        this.#why = reasonFor(error);
+        // Whoever opens need not wait for what will not come.
+        if (isFatal(error)) this.#onOpened();
       }
       zk.abandon();
       await line.leave();

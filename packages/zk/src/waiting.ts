@@ -37,6 +37,8 @@ export class Waiting {
   #owner = "";
   #lastTicket = 0;
   #watched: string | null = null;
+  /** Has the watch fired, and nobody looked since? */
+  #fired = false;
   #following = false;
   #closed = false;
   #again = false;
@@ -84,6 +86,7 @@ export class Waiting {
   fired(path: string): void {
     if (path !== this.#watched) return;
     this.#watched = null;
+    this.#fired = true;
     if (this.#waiters.length > 0) this.#follow();
   }
 
@@ -162,7 +165,10 @@ export class Waiting {
   async #read(): Promise<void> {
     while (this.#again && this.#waiters.length > 0) {
       this.#again = false;
-      if (this.#watched === null) this.#watched = await this.#log.watch();
+      if (this.#watched !== null) continue;
+      const fired = this.#fired;
+      this.#fired = false;
+      this.#watched = await this.#log.watch(fired);
     }
   }
 

@@ -57,14 +57,14 @@ export class ZkClient {
   async create(path: string, data: Uint8Array, flags: number): Promise<string> {
     const bytes = checked(path, data);
     return this.#call<string>("create", (done) =>
-      this.native.a_create(path, bytes, flags, (rc, _text, created) => done(rc, created)),
+      this.native.native.a_create(path, bytes, flags, (rc, _text, created) => done(rc, created)),
     );
   }
 
   /** The data of a node and what is known of it; `null` when there is none. */
   async get(path: string): Promise<{ readonly data: Buffer; readonly stat: Stat } | null> {
     return this.#find("get", (done) =>
-      this.native.a_get(path, false, (rc, _text, stat, data) =>
+      this.native.native.a_get(path, false, (rc, _text, stat, data) =>
         done(rc, rc === 0 ? { data: data ?? Buffer.alloc(0), stat: statOf(stat) } : undefined),
       ),
     );
@@ -73,14 +73,14 @@ export class ZkClient {
   /** What is known of a node; `null` when there is none. With `watch`, the client tells of the next change of it, or of its creation. */
   async exists(path: string, watch = false): Promise<Stat | null> {
     return this.#find("exists", (done) =>
-      this.native.a_exists(path, watch, (rc, _text, stat) => done(rc, rc === 0 ? statOf(stat) : undefined)),
+      this.native.native.a_exists(path, watch, (rc, _text, stat) => done(rc, rc === 0 ? statOf(stat) : undefined)),
     );
   }
 
   /** The names of a node's children; `null` when it does not exist. With `watch`, the client tells when one comes or goes. */
   async children(path: string, watch = false): Promise<string[] | null> {
     return this.#find("children", (done) =>
-      this.native.a_get_children(path, watch, (rc, _text, names) => done(rc, names ?? [])),
+      this.native.native.a_get_children(path, watch, (rc, _text, names) => done(rc, names ?? [])),
     );
   }
 
@@ -88,35 +88,43 @@ export class ZkClient {
   async set(path: string, data: Uint8Array, version: number): Promise<Stat> {
     const bytes = checked(path, data);
     return this.#call<Stat>("set", (done) =>
-      this.native.a_set(path, bytes, version, (rc, _text, stat) => done(rc, rc === 0 ? statOf(stat) : undefined)),
+      this.native.native.a_set(path, bytes, version, (rc, _text, stat) =>
+        done(rc, rc === 0 ? statOf(stat) : undefined),
+      ),
     );
   }
 
   /** Delete a node. `false`: it was not there. */
   async delete(path: string): Promise<boolean> {
-    // oxlint-disable-next-line no-underscore-dangle -- the name is the package's
-    return (await this.#find("delete", (done) => this.native.a_delete_(path, -1, (rc) => done(rc, true)))) !== null;
+    const deleted = await this.#find("delete", (done) =>
+      // oxlint-disable-next-line no-underscore-dangle -- the name is the package's
+      this.native.native.a_delete_(path, -1, (rc) => done(rc, true)),
+    );
+    return deleted !== null;
   }
 
   /** Only those who are logged in as this client is may use the node from now on. `false`: it is not there. */
   async setAccess(path: string): Promise<boolean> {
-    const acl = [{ perms: ALL_RIGHTS, scheme: "auth", auth: "" }];
+    const acl = [{ perm: ALL_RIGHTS, scheme: "auth", auth: "" }];
     return (
-      (await this.#find("setAcl", (done) => this.native.a_set_acl(path, -1, acl, (rc) => done(rc, true)))) !== null
+      (await this.#find("setAcl", (done) => this.native.native.a_set_acl(path, -1, acl, (rc) => done(rc, true)))) !==
+      null
     );
   }
 
   /** The servers of the ensemble as they know each other: a line for each; empty for a server alone. */
   async ensemble(): Promise<string> {
     const found = await this.#find<Buffer>("getConfig", (done) =>
-      this.native.a_getconfig(false, (rc, _text, _stat, data) => done(rc, data ?? Buffer.alloc(0))),
+      this.native.native.a_getconfig(false, (rc, _text, _stat, data) => done(rc, data ?? Buffer.alloc(0))),
     );
     return found?.toString("utf8") ?? "";
   }
 
   /** Log in: on this connection and on those that follow it. */
   async login(credentials: string): Promise<void> {
-    await this.#call<true>("addAuth", (done) => this.native.add_auth("digest", credentials, (rc) => done(rc, true)));
+    await this.#call<true>("addAuth", (done) =>
+      this.native.native.add_auth("digest", credentials, (rc) => done(rc, true)),
+    );
   }
 
   /** The session is over, or of no use any more: calls under way reject as of unknown outcome, later ones as not sent. */
