@@ -64,13 +64,13 @@ export class Connection {
   }
 
   /**
-   * Resolves once it is up. Rejects when it is not within half of the time that a session lasts, and when aborted. Names of hosts are looked up here: the
+   * Resolves once it is up. Rejects when it is not within `ms`, or half of the time that a session lasts, and when aborted. Names of hosts are looked up here: the
    * native client would do it again at each turn of the event loop, which it stops meanwhile.
    */
-  async connect(signal: AbortSignal): Promise<void> {
+  async connect(signal: AbortSignal, ms: number = Infinity): Promise<void> {
     if (this.#target.kind === "own") await this.#begin(this.#target);
     else if (this.native.state === CONNECTED) this.#state = "up";
-    const end = this.#clock.monotonic() + this.#limit / 2;
+    const end = this.#clock.monotonic() + Math.min(ms, this.#limit / 2);
     while (!signal.aborted && this.#state === "new") {
       const left = end - this.#clock.monotonic();
       if (left <= 0) break;
@@ -85,7 +85,8 @@ export class Connection {
     this.native.init({
       connect: await withAddresses(hosts),
       timeout: sessionTimeout,
-      debug_level: 1,
+      // No lines on the standard error of the process: events tell of what goes wrong.
+      debug_level: 0,
       host_order_deterministic: false,
       // The client would give up a good connection that brings a long answer in many pieces.
       response_counter_limit: 2 ** 31 - 1,

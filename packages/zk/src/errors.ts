@@ -38,10 +38,7 @@ export function isFatal(error: unknown): boolean {
 /** The error of a call. `writes`: did it ask for a change that may have been made? */
 export function callError(error: unknown, address: string, writes: boolean): PqError {
   if (isPqError(error)) return error;
-  const refusal = error instanceof ZkError ? REFUSALS.get(error.code) : undefined;
-  if (refusal !== undefined) return new PqError("UNAVAILABLE", `ZooKeeper at ${address}: ${refusal}`, { cause: error });
-  const reason = error instanceof ZkError ? error.message : "an error within the backend";
-  return new PqError(writes ? "OUTCOME_UNKNOWN" : "UNAVAILABLE", `ZooKeeper at ${address}: ${reason}`, {
-    cause: error,
-  });
+  const refused = error instanceof ZkError && (error.code < ANSWERS || REFUSALS.has(error.code));
+  const code = writes && !refused ? "OUTCOME_UNKNOWN" : "UNAVAILABLE";
+  return new PqError(code, `ZooKeeper at ${address}: ${reasonFor(error)}`, { cause: error });
 }

@@ -17,6 +17,8 @@ import { isZkError, ZK_CODES } from "./zk-error.ts";
 /** How long opening may take, and the pause before each new connection, in ms. */
 const OPENING = 10_000;
 const PAUSE = 50;
+/** How long a connection may take at first, in ms; twice as long after each that came to nothing. Once all servers have refused it, the native client rests for a third of the session's time. */
+const PATIENCE = 500;
 const NO_DATA: Buffer = Buffer.alloc(0);
 
 /** What a session tells. */
@@ -118,16 +120,19 @@ export class Session {
   /** One connection after the other, of one session after the other. */
   async #keep(signal: AbortSignal): Promise<void> {
     let held: HeldSession | null = null;
+    let patience = PATIENCE;
     while (!signal.aborted) {
       const line: Connection = new Connection(this.#options, this.#clock, held);
       const zk = new ZkClient(line.native, this.#clock, this.#options.commandTimeout, () => line.drop());
       line.onFired = (path) => this.#events.fired(path);
       try {
-        await line.connect(signal);
+        await line.connect(signal, patience);
+        patience = PATIENCE;
         held = await this.#join(zk, line, held);
         await this.#serve({ zk, held, line }, signal);
       } catch (error) {
         this.#why = reasonFor(error);
+        patience *= 2;
         // Whoever opens need not wait for what will not come.
         if (isFatal(error)) this.#onOpened();
       }
