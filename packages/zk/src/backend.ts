@@ -52,7 +52,8 @@ export class ZkBackend implements Backend {
   }
 
   async open({ report }: OpenParams): Promise<Guarantees> {
-    await this.#closing;
+    // Nothing is awaited otherwise: a `close` that comes at once is to find that it is opening.
+    if (this.#closing !== null) await this.#closing;
     this.#report = report;
     this.#opening ??= this.#open().catch((error: unknown) => {
       this.#opening = null;
