@@ -37,7 +37,7 @@ export interface Published {
 
 /** The queue as its snapshot has it; `null` when there is none. Rejects with `CORRUPT` and `INCOMPATIBLE_VERSION`. */
 export async function loadSnapshot(zk: ZkClient, paths: QueuePaths, name: string): Promise<Replica | null> {
-  for (let found = await readPointer(zk, paths); found !== null; ) {
+  for (let found = await readPointer(zk, paths); found !== null;) {
     const { pointer } = found;
     const chunks = await readChunks(zk, paths, pointer);
     if (chunks.every((chunk) => chunk !== null)) {
@@ -46,7 +46,9 @@ export async function loadSnapshot(zk: ZkClient, paths: QueuePaths, name: string
       throw corrupt(paths, `its chunks end at entry ${replica.position} instead of ${pointer.position}`);
     }
     found = await readPointer(zk, paths);
-    if (found?.pointer.guid === pointer.guid) throw corrupt(paths, `chunk ${chunks.indexOf(null)} of ${pointer.chunks} is not there`);
+    if (found?.pointer.guid === pointer.guid) {
+      throw corrupt(paths, `chunk ${chunks.indexOf(null)} of ${pointer.chunks} is not there`);
+    }
   }
   return null;
 }
@@ -143,7 +145,10 @@ async function readPointer(
   const text = node.data.toString("utf8");
   const { format, guid, chunks, position, crc } = fieldsOf(text);
   if (typeof format === "number" && format > FORMAT) {
-    throw new PqError("INCOMPATIBLE_VERSION", `${paths.snapshot} is of format ${format}, and this version of @pq/zk knows ${FORMAT}: upgrade it`);
+    throw new PqError(
+      "INCOMPATIBLE_VERSION",
+      `${paths.snapshot} is of format ${format}, and this version of @pq/zk knows ${FORMAT}: upgrade it`,
+    );
   }
   if (typeof guid !== "string" || typeof chunks !== "number" || typeof position !== "number") {
     throw corrupt(paths, "it is no pointer");
