@@ -1,6 +1,7 @@
 /** The client processes of a run: each in a place of its own, with its own proxy; one that was killed is followed by another. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FaultProxy } from "@pq/core/testing";
@@ -71,13 +72,19 @@ export class Client {
       deadline: this.#deadline,
       bug,
     };
+    // Native clients write of every lost connection.
+    const log = join(folder, `${this.name}.log`);
+    const output = openSync(log, "a");
     const child = fork(fileURLToPath(new URL("client/main.js", import.meta.url)), [JSON.stringify(spec)], {
       execArgv: [QUIET, "--enable-source-maps"],
+      stdio: ["ignore", output, output, "ipc"],
     });
+    closeSync(output);
     this.#child = child;
     const { name } = this;
     child.once("exit", (code, signal) => {
       const how = String(signal ?? code);
+      if (!this.#killed && how !== "0") console.log(`  ${name} ended with ${how}:\n${endOf(log)}`);
       this.#settings.conductor.write({ type: "gone", at: now(), process: name, killed: this.#killed, how });
       this.#child = undefined;
     });
@@ -123,4 +130,9 @@ export class Client {
     await gone;
     clearTimeout(timer);
   }
+}
+
+/** The last lines of a file. */
+function endOf(path: string): string {
+  return readFileSync(path, "utf8").slice(-4000);
 }

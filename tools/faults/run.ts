@@ -102,7 +102,7 @@ async function conduct(store: Store, folder: string, options: RunOptions): Promi
   for (const { proxy } of clients) await proxy.close();
   const { counts, cuts, linksCut, restarts } = nemesis;
   const seconds = (now() - began) / 1000;
-  const history = historyOf(await readLines(folder));
+  const history = historyOf(await readLines(folder), store.session);
   return { history, version, setup, exactCounters, faults: counts, cuts, linksCut, restarts, connections, seconds };
 }
 

@@ -10,7 +10,7 @@ export interface Place {
 }
 
 /** The stores there are. */
-export type StoreName = "mongo" | "redis";
+export type StoreName = "mongo" | "redis" | "zk";
 
 /** What is wanted of a store. */
 export interface StoreOptions {
@@ -33,6 +33,11 @@ export interface Store {
   readonly pace: number;
   /** Are counters exact also after a crash? */
   readonly exactCounters: boolean;
+  /**
+   * Where leases are tied to the connections of their holders: for so many ms a holder that nothing is heard of keeps its jobs. Unset: leases outlive
+   * connections.
+   */
+  readonly session?: number;
   /** A proxy of its own for each client. */
   proxy(): Promise<FaultProxy>;
   /** Where a client finds it: through a proxy, or without one. */

@@ -10,11 +10,17 @@ export const BOUNDS: Bounds = { recovery: 10_000, exactCounters: true };
 
 /** A history in the making. All processes end well; the store counts what was accepted and acked, unless a case says otherwise. */
 export class Story {
+  readonly #session: number | undefined;
   readonly #lines = new Map<string, Event[]>([[CONDUCTOR, []]]);
   readonly #killed = new Set<string>();
   readonly #counters: Record<string, number> = { put: 0, ack: 0 };
   readonly #states: Record<string, number> = {};
   #calls = 0;
+
+  /** `session`: leases are tied to sessions, which last so long without a sign of their process. */
+  constructor(session?: number) {
+    this.#session = session;
+  }
 
   /** Lines of a process. */
   write(process: string, ...events: readonly Event[]): this {
@@ -105,7 +111,8 @@ export class Story {
     for (const process of this.#lines.keys()) {
       if (process !== CONDUCTOR && !this.#killed.has(process)) this.write(process, { type: "bye", at: 9000 });
     }
-    return check(historyOf([...this.#lines].map(([process, events]) => ({ process, events }))), bounds);
+    const lines = [...this.#lines].map(([process, events]) => ({ process, events }));
+    return check(historyOf(lines, this.#session), bounds);
   }
 
   /** The rules that were violated, each once. */

@@ -1,5 +1,6 @@
 /** The lines of all processes, sorted into what became of each job and each call. */
 import type { Deliver, End, Event, Hold, Outcome, Put, PutJob, Query, Settle } from "../event.ts";
+import { type Contact, sessionUntil } from "./sessions.ts";
 
 /** The lines of one process. */
 export interface ProcessLines {
@@ -22,6 +23,8 @@ export interface Delivery extends Deliver {
   readonly process: string;
   /** The lease was surely valid, and the job not being settled, from `at` to here; less than `at`: never. */
   readonly heldUntil: number;
+  /** The library said that the lease is valid, and it was. */
+  readonly sure: boolean;
   readonly settlement: Settlement | undefined;
 }
 
@@ -52,8 +55,8 @@ export interface History {
 /** The name of the conductor's lines. */
 export const CONDUCTOR = "conductor";
 
-/** Sort the lines of a run. */
-export function historyOf(lines: readonly ProcessLines[]): History {
+/** Sort the lines of a run. `session`: leases are tied to sessions, which last so long without a sign of their process, in ms. */
+export function historyOf(lines: readonly ProcessLines[], session?: number): History {
   const jobs = new Map<string, Draft>();
   const calls: Call[] = [];
   const processes: History["processes"][number][] = [];
@@ -67,7 +70,8 @@ export function historyOf(lines: readonly ProcessLines[]): History {
     processes.push({ process, bye, events });
     calls.push(...readProcess({ process, events }, bye, jobs));
   }
-  return { jobs: new Map([...jobs].map(([id, draft]) => [id, finish(id, draft)])), calls, processes, conductor };
+  const limit = session === undefined ? () => Infinity : limitsOf(calls, session);
+  return { jobs: new Map([...jobs].map(([id, draft]) => [id, finish(id, draft, limit)])), calls, processes, conductor };
 }
 
 interface Draft {
@@ -111,14 +115,33 @@ function putOutcome(id: string, end: End | undefined): PutOutcome {
   return end.duplicates !== undefined && id in end.duplicates ? "duplicate" : "added";
 }
 
-function finish(id: string, { put, deliveries, holds, settlements }: Draft): JobHistory {
+/** Up to when the session surely was there in which a process got something at a moment. */
+type Limit = (process: string, at: number) => number;
+
+/** Puts and settlements that the store has answered are signs of a process: each is a write. */
+function limitsOf(calls: readonly Call[], session: number): Limit {
+  const contacts = new Map<string, Contact[]>();
+  for (const { process, begin, end } of calls) {
+    if (begin.type === "query" || end?.outcome !== "ok") continue;
+    const contact = { begin: begin.at, end: end.at };
+    const known = contacts.get(process);
+    if (known === undefined) contacts.set(process, [contact]);
+    else known.push(contact);
+  }
+  for (const each of contacts.values()) each.sort((a, b) => a.begin - b.begin);
+  return (process, at) => sessionUntil(contacts.get(process) ?? [], at, session);
+}
+
+function finish(id: string, { put, deliveries, holds, settlements }: Draft, limit: Limit): JobHistory {
   settlements.sort((a, b) => a.begin.at - b.begin.at);
   const known = deliveries.map((delivery): Delivery => {
     const settlement = settlements.find(({ begin }) => begin.fence === delivery.fence);
     const stop = settlement?.begin.at ?? Infinity;
     const seen = holds.filter(({ fence, at }) => fence === delivery.fence && at <= stop).map(({ at }) => at);
     const sure = [delivery.held ? delivery.at : -1, Math.min(delivery.until, stop), ...seen];
-    return { ...delivery, heldUntil: Math.max(...sure), settlement };
+    const end = limit(delivery.process, delivery.at);
+    const heldUntil = Math.min(Math.max(...sure), end);
+    return { ...delivery, heldUntil, sure: delivery.held && delivery.at <= end, settlement };
   });
   known.sort((a, b) => a.fence - b.fence || a.at - b.at);
   return { id, put, deliveries: known, settlements };

@@ -120,7 +120,7 @@ export function fences({ jobs }: History): Violation[] {
         ({ begin, outcome, end }) =>
           outcome === "ok" &&
           begin.fence > delivery.fence &&
-          delivery.held &&
+          delivery.sure &&
           end !== undefined &&
           end.at < delivery.at,
       );

@@ -10,7 +10,7 @@ export function groups(history: History): Violation[] {
 }
 
 function oneAtATime(jobs: readonly JobHistory[]): Violation[] {
-  const held = jobs.flatMap(({ deliveries }) => deliveries.filter(({ held }) => held)).sort((a, b) => a.at - b.at);
+  const held = jobs.flatMap(({ deliveries }) => deliveries.filter(({ sure }) => sure)).sort((a, b) => a.at - b.at);
   const found: Violation[] = [];
   let longest: Delivery | undefined;
   for (const delivery of held) {
@@ -39,7 +39,7 @@ function inOrder(jobs: readonly JobHistory[]): Violation[] {
     // Calls that ran together have no order between them; the jobs of one call have.
     while (next < sure.length && !isBefore(job, sure[next]!)) next++;
     const first = firsts[next];
-    const late = job.deliveries.find(({ held, at }) => held && first !== undefined && at > first.at + SLACK);
+    const late = job.deliveries.find(({ sure, at }) => sure && first !== undefined && at > first.at + SLACK);
     if (late !== undefined) {
       found.push({
         rule: "group order",

@@ -24,3 +24,5 @@ export type Order = "calm" | "end";
 export const QUEUE = "faults";
 /** The lease of its jobs, in ms. */
 export const LEASE = 2000;
+/** How long sessions last without a connection, where leases are tied to them, in ms: shorter than a lease, so that both ends come. */
+export const SESSION = 1500;
