@@ -4,6 +4,8 @@
 //
 // installs the dependencies when they are missing or older than the lockfile, compiles tools/<tool> and what it uses,
 // and starts tools/<tool>/dist/main.js. Plain JavaScript without dependencies, since nothing is there before it ran.
+//
+// The client of @pq/zk is compiled at install, on Linux always. That takes Node's headers, Python, make and a C++ compiler.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -35,12 +37,41 @@ function install() {
     .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
   const pnpm = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).packageManager;
+  const missing = provideCompiler();
   console.log(`Installing dependencies with ${pnpm} …`);
   // The shell is for Windows, where npx is a script; nothing here needs quoting.
-  if (run("npx", ["--yes", pnpm, "install", "--frozen-lockfile"], { shell: process.platform === "win32" }) !== 0) {
-    give("The dependencies could not be installed.");
+  const options = { shell: process.platform === "win32", env: withHeaders() };
+  const command = ["--yes", pnpm, "install", "--frozen-lockfile"];
+  if (run("npx", command, options) === 0) {
+    writeFileSync(stamp, hash);
+    return;
   }
-  writeFileSync(stamp, hash);
+  if (run("npx", [...command, "--ignore-scripts"], options) !== 0) give("The dependencies could not be installed.");
+  const why = missing.length === 0 ? "see above" : `it needs ${missing.join(", ")}`;
+  console.error(`\nThe client of ZooKeeper was not compiled (${why}): @pq/zk does not work here. All else does.\n`);
+}
+
+/** What compiling needs and is not there. Root of a Debian gets it installed. */
+function provideCompiler() {
+  if (process.platform !== "linux") return [];
+  const programs = ["python3", "make", "g++"];
+  const absent = () => programs.filter((name) => spawnSync(name, ["--version"], { stdio: "ignore" }).status !== 0);
+  const missing = absent();
+  if (missing.length === 0 || process.getuid() !== 0 || !existsSync("/usr/bin/apt-get")) return missing;
+  console.log(`Installing ${missing.join(", ")}, which compile the client of ZooKeeper …`);
+  const install = `apt-get install -y -qq --no-install-recommends ${missing.join(" ")}`;
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  run("sh", ["-c", `apt-get update -qq; ${install} >/dev/null`], { env });
+  return absent();
+}
+
+/** The environment that compiles with the headers beside this Node, where they are, instead of those of nodejs.org. */
+function withHeaders() {
+  const nodedir = dirname(dirname(process.execPath));
+  const version = join(nodedir, "include/node/node_version.h");
+  if (process.env.npm_config_nodedir !== undefined || !existsSync(version)) return process.env;
+  const ours = new RegExp(`^#define NODE_MODULE_VERSION ${process.versions.modules}$`, "m");
+  return ours.test(readFileSync(version, "utf8")) ? { ...process.env, npm_config_nodedir: nodedir } : process.env;
 }
 
 function run(command, commandArgs, options = {}) {

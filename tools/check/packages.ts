@@ -1,8 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckFailure, passed, type Check } from "./check.ts";
 import { mustRun, pnpm, tool } from "./process.ts";
-import { publicPackages, withScratch, type PublicPackage } from "./workspace.ts";
+import { publicPackages, root, withScratch, type PublicPackage } from "./workspace.ts";
 
 /** What is published, checked as users get it: the tarballs, linted, typed, installed and imported by plain Node. */
 export const packageChecks: Check = {
@@ -19,6 +20,7 @@ export const packageChecks: Check = {
         tarballs.push(tarball);
       }
       await install(scratch, tarballs);
+      await copyCompiled(scratch);
       for (const each of packages) await checkInstalled(each, scratch);
       return passed(await importAll(packages, scratch), packages.map((each) => each.name).join(", "));
     }),
@@ -36,6 +38,13 @@ export async function install(folder: string, tarballs: readonly string[]): Prom
   await writeFile(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
   const quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"];
   await mustRun("npm", ["install", ...quiet, ...tarballs], { cwd: folder });
+}
+
+/** Their dependencies' scripts are not run: what these compile comes from the workspace. */
+async function copyCompiled(scratch: string): Promise<void> {
+  const compiled = join(root, "packages/zk/node_modules/zookeeper/build/Release/zookeeper.node");
+  const target = join(scratch, "node_modules/zookeeper/build/Release/zookeeper.node");
+  if (existsSync(compiled)) await cp(compiled, target);
 }
 
 async function checkInstalled(each: PublicPackage, scratch: string): Promise<void> {
