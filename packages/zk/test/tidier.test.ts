@@ -4,11 +4,13 @@ import { available } from "@pq/services";
 import { newRequestId } from "@pq/core/backend";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BUCKET, entryNumber, Paths, type QueuePaths } from "../src/paths.ts";
+import { encodeEntry } from "../src/draft.ts";
+import { sealInline } from "../src/entry.ts";
 import { readEntry } from "../src/log-reader.ts";
 import { Replica } from "../src/replica.ts";
 import { loadSnapshot, publishSnapshot, snapshotPosition } from "../src/snapshot.ts";
 import { Tidier, type TidierContext } from "../src/tidier.ts";
-import { EPHEMERAL, PERSISTENT, type ZkClient } from "../src/zk-client.ts";
+import { EPHEMERAL, PERSISTENT, SEQUENTIAL, type ZkClient } from "../src/zk-client.ts";
 import { ZkError } from "../src/zk-error.ts";
 import { newJob, newJobs, type Raw, type Seam, Site, texts, treeOf } from "./support.ts";
 
@@ -35,11 +37,15 @@ describe.skipIf(!isThere)("a tidier", () => {
   /** The queue as somebody knows it who goes on from the snapshot, or from this replica, with all entries that are there. */
   async function follow(paths: QueuePaths, name: string, from: Replica | null = null): Promise<Replica> {
     const replica = from ?? (await loadSnapshot(raw.zk, paths, name)) ?? new Replica(name);
-    const stat = await raw.zk.exists(paths.bucket(Math.floor(replica.position / BUCKET)));
-    const end = Math.floor(replica.position / BUCKET) * BUCKET + (stat?.created ?? 0);
-    for (let position = replica.position; position < end; position++) {
-      const read = await readEntry(raw.zk, paths, position);
-      if (read?.head) replica.apply({ position, time: read.time, head: read.head, page: read.page });
+    for (let bucket = Math.floor(replica.position / BUCKET); ; bucket++) {
+      const created = (await raw.zk.exists(paths.bucket(bucket)))?.created ?? 0;
+      const end = bucket * BUCKET + Math.min(created, BUCKET);
+      for (let { position } = replica; position < end; position++) {
+        const read = await readEntry(raw.zk, paths, position);
+        if (read?.head) replica.apply({ position, time: read.time, head: read.head, page: read.page });
+      }
+      if (created < BUCKET) break;
+      replica.position = end;
     }
     return replica;
   }
@@ -53,6 +59,12 @@ describe.skipIf(!isThere)("a tidier", () => {
 
   async function names(path: string): Promise<string[]> {
     return ((await raw.zk.children(path)) ?? []).toSorted();
+  }
+
+  /** An entry that does nothing. */
+  async function make(paths: QueuePaths): Promise<void> {
+    const { content } = encodeEntry(newRequestId(), []);
+    await raw.zk.create(paths.newEntry(0), sealInline(content), SEQUENTIAL);
   }
 
   /** Half of these jobs are gone, one is leased, and some are in parts. */
@@ -147,6 +159,48 @@ describe.skipIf(!isThere)("a tidier", () => {
     expect(texts(await seam.list("ready")).at(-1)).toBe("last");
     expect(texts(await seam.list("ready"))).toEqual(texts(await lagging.list("ready")));
   });
+
+  it(
+    "cuts what is in use, over the end of a bucket, and nothing is lost or done twice",
+    { timeout: 30_000 },
+    async () => {
+      const { seam, paths, name } = await open();
+      const others = [seam, await site.queue(name), await site.queue(name)];
+      await seam.put(newJob("stays", { priority: 5 }));
+      const done: string[] = [];
+      const numbers = Array.from({ length: 200 }).keys();
+      const end = new AbortController();
+      const work = async (queue: Seam): Promise<void> => {
+        for (const number of numbers) {
+          await queue.put(newJob(number % 30 === 0 ? `${number} ${"x".repeat(LARGE)}` : `${number} `));
+          for (const job of await queue.take(1)) {
+            done.push(Buffer.from(job.payload).toString().split(" ")[0] ?? "");
+            expect(await queue.ack(job)).toEqual(["gone"]);
+          }
+        }
+      };
+      // So that the end of the first bucket comes soon.
+      await Promise.all(Array.from({ length: 850 }, () => make(paths)));
+      const replica = await follow(paths, name);
+      const tidier = tidierOf(paths, replica);
+      const working = Promise.all(others.map(work)).finally(() => end.abort());
+      while (!end.signal.aborted) {
+        await tidier.tidy();
+        await follow(paths, name, replica);
+      }
+      await working;
+      expect(done.toSorted()).toEqual(Array.from({ length: 200 }, (_, at) => String(at)).toSorted());
+      expect(replica.position).toBeGreaterThan(BUCKET);
+      expect(tidier.progress.published).toBeGreaterThan(3);
+      await seam.touch(1);
+      await follow(paths, name, replica);
+      expect(await tidier.tidy()).toBe(true);
+      expect(await names(paths.parts)).toEqual([]);
+      expect(await names(paths.bucket(0))).toHaveLength(1);
+      expect(others.flatMap(({ backend }) => backend.events.filter(({ type }) => type === "damage"))).toEqual([]);
+      expect(await seen(name)).toMatchObject({ ready: ["stays"] });
+    },
+  );
 
   it("deletes buckets that are passed, with what never counted in them, and no other", async () => {
     const { seam, paths, name } = await open();
