@@ -26,6 +26,12 @@ export class Bodies {
     this.#keep(this.#paths.entry(position), content);
   }
 
+  /** Forget all: what is at these places from now on is something else. */
+  clear(): void {
+    this.#kept.clear();
+    this.#bytes = 0;
+  }
+
   /** The records at these places; `null` for one that is damaged or not there. */
   async load(zk: ZkClient, places: readonly Place[]): Promise<(JobRecord | null)[]> {
     const records: (JobRecord | null)[] = [];

@@ -156,6 +156,7 @@ export class Follower {
   reset(): void {
     this.#replica = null;
     this.#known = 0;
+    this.bodies.clear();
   }
 
   async #open(create: boolean): Promise<boolean> {
