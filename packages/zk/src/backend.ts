@@ -131,6 +131,7 @@ export class ZkBackend implements Backend {
   }
 
   async #close(): Promise<void> {
+    if (this.#opened === null) await this.#session.close();
     await this.#opening?.catch(() => undefined);
     const opened = this.#opened;
     if (opened === null) return;

@@ -7,7 +7,7 @@
  */
 import { type BackendEvent, type Clock, PqError } from "@pq/core/backend";
 import { Bodies } from "./bodies.ts";
-import { type ReadEntry, readEntry } from "./log-reader.ts";
+import { type OwnEntry, type ReadEntry, readEntry, timeOwnEntry } from "./log-reader.ts";
 import { BUCKET, entryNumber, type QueuePaths } from "./paths.ts";
 import { Replica, type Result } from "./replica.ts";
 import type { ServerTime } from "./server-time.ts";
@@ -35,8 +35,10 @@ export interface LogContext {
   report(event: BackendEvent): void;
 }
 
-/** What a follower tells. */
+/** What a follower tells, and asks. */
 export interface FollowerEvents {
+  /** The entry at this position, if this process has written it. */
+  own(position: number): OwnEntry | undefined;
   /** An entry was applied. `results`: what its commands answered; `null`: it was damaged. */
   applied(position: number, results: readonly Result[] | null): void;
   /** Entries up to the replica's position were passed: a snapshot has them. */
@@ -181,12 +183,11 @@ export class Follower {
 
   async #run(): Promise<void> {
     const zk = this.#context.use();
-    const { paths } = this.#context;
     while (this.#replica !== null && this.#replica.position < this.#known) {
       const from = this.#replica.position;
       if (from > 0 && from % BUCKET === 0 && (await this.#isPassed(zk, from))) continue;
       const count = Math.min(AHEAD, this.#known - from, BUCKET - (from % BUCKET));
-      const reads = Array.from({ length: count }, (_, index) => readEntry(zk, paths, from + index));
+      const reads = Array.from({ length: count }, (_, index) => this.#read(zk, from + index));
       // One that fails rejects here, in order; the others are not to be unhandled then.
       for (const read of reads) read.catch(() => undefined);
       for (const [index, reading] of reads.entries()) {
@@ -200,6 +201,12 @@ export class Follower {
       }
       this.#events.changed();
     }
+  }
+
+  #read(zk: ZkClient, position: number): Promise<ReadEntry | null> {
+    const { paths } = this.#context;
+    const own = this.#events.own(position);
+    return own === undefined ? readEntry(zk, paths, position) : timeOwnEntry(zk, paths.entry(position), own);
   }
 
   #apply(position: number, { time, head, page, content }: ReadEntry): void {

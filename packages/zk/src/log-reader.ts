@@ -21,6 +21,23 @@ export interface ReadEntry {
 const NO_BYTES = Buffer.alloc(0);
 const NO_PAGE = { headLength: 0, bodyLength: 0, guid: null };
 
+/** An entry of this process: its node, and its head, which may be in parts. */
+export interface OwnEntry {
+  readonly node: Buffer;
+  readonly head: Buffer;
+}
+
+/** The entry at a position that this process has written: only its time is asked for. `null` when it is not there any more. */
+export async function timeOwnEntry(zk: ZkClient, path: string, { node, head }: OwnEntry): Promise<ReadEntry | null> {
+  const stat = await zk.exists(path);
+  const sealed = open(node);
+  if (stat === null || sealed === null) return null;
+  const { headLength, bodyLength, content } = sealed;
+  const inline = "inline" in content ? content.inline : null;
+  const guid = "inline" in content ? null : content.guid;
+  return { time: stat.ctime, head: headOf(head), page: { headLength, bodyLength, guid }, content: inline };
+}
+
 /** The entry at a position; `null` when there is none. Throws `INCOMPATIBLE_VERSION`. */
 export async function readEntry(zk: ZkClient, paths: QueuePaths, position: number): Promise<ReadEntry | null> {
   const node = await zk.get(paths.entry(position));

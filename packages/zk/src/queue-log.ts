@@ -4,6 +4,7 @@ import type { AnswerTo, Draft } from "./draft.ts";
 import { callError } from "./errors.ts";
 import { Follower } from "./follower.ts";
 import type { Replica } from "./replica.ts";
+import { Tidier } from "./tidier.ts";
 import { Writer, type WriterContext } from "./writer.ts";
 
 /** A log. */
@@ -11,16 +12,33 @@ export class QueueLog {
   readonly #context: WriterContext;
   readonly #follower: Follower;
   readonly #writer: Writer;
+  readonly #tidier: Tidier;
+  /** Were entries of this process among those that were applied since the last change? */
+  #own = false;
 
   /** `changed` is called after entries were applied, and when the replica was replaced. */
   constructor(context: WriterContext, changed: () => void) {
     this.#context = context;
     this.#follower = new Follower(context, {
-      applied: (position, results) => this.#writer.applied(position, results),
+      own: (position) => this.#writer.own(position),
+      applied: (position, results) => {
+        this.#own ||= this.#writer.own(position) !== undefined;
+        this.#writer.applied(position, results);
+      },
       passed: (replica) => this.#writer.passed(replica),
-      changed,
+      changed: () => {
+        this.#tidy();
+        changed();
+      },
     });
     this.#writer = new Writer(context, this.#follower);
+    this.#tidier = new Tidier({
+      paths: context.paths,
+      restricted: context.restricted,
+      use: () => context.use(),
+      member: () => context.member(),
+      replica: () => this.#follower.replica,
+    });
   }
 
   /** The queue as far as it is known here; `null` before it was read. */
@@ -60,5 +78,16 @@ export class QueueLog {
   /** Make the queue, if it is not there, and read it. */
   async create(): Promise<void> {
     await this.#follower.open(true);
+  }
+
+  /** End what goes on beside the calls. */
+  async close(): Promise<void> {
+    await this.#tidier.close();
+  }
+
+  #tidy(): void {
+    const { replica } = this.#follower;
+    if (replica !== null) this.#tidier.applied(replica.position, this.#own);
+    this.#own = false;
   }
 }

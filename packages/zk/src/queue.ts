@@ -143,6 +143,7 @@ export class ZkQueue {
 
   /** Give back what this process holds. */
   async close(): Promise<void> {
+    await this.#log.close();
     try {
       const member = this.#context.member();
       const holds = this.#log.replica?.members().has(member) ?? false;

@@ -14,7 +14,7 @@ import { Line } from "./line.ts";
 import { type Page, Pages } from "./pages.ts";
 import { deliveredView, type DeliveredView } from "./views.ts";
 
-/** Entries between two looks for pages without jobs. */
+/** Entries between two looks for pages without jobs, at least; as many as there are pages. */
 const PRUNE_EVERY = 1000;
 
 /** What commands answer. */
@@ -53,6 +53,7 @@ export class Replica {
   /** Which session made a take that holds jobs. */
   readonly takers: Map<RequestId, Member> = new Map<RequestId, Member>();
   readonly #usage = new Usage();
+  #prunedAt = 0;
   /** The position of the next entry. */
   position = 0;
   /** The last fence that was given. */
@@ -127,7 +128,7 @@ export class Replica {
     const isNewInLine = head.commands.some(({ type }) => type === "wait");
     // Who gets in line while there are jobs need not wait for more of them.
     this.line.wake(Math.max(after - before, 0, isNewInLine ? after : 0) + Math.min(wakes, after));
-    if (position % PRUNE_EVERY === 0) this.prune();
+    if (position - this.#prunedAt >= Math.max(PRUNE_EVERY, this.pages.size)) this.prune();
     return results;
   }
 
@@ -161,6 +162,7 @@ export class Replica {
 
   /** Forget what nothing speaks of any more. */
   prune(): void {
+    this.#prunedAt = this.position;
     this.pages.prune(this.#usage);
     this.#pruneTakers();
   }

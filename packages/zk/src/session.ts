@@ -95,8 +95,9 @@ export class Session {
       this.#onOpened = resolve;
       this.#run = { over, done: this.#keep(over.signal) };
     });
-    await Promise.race([opened, sleep(this.#clock, OPENING, late.signal)]);
+    await Promise.race([opened, sleep(this.#clock, OPENING, AbortSignal.any([late.signal, over.signal]))]);
     late.abort();
+    if (over.signal.aborted) throw new PqError("CLOSED", "the zk backend was closed while it opened");
     if (this.#active !== undefined) return;
     const why = this.#why;
     await this.close();

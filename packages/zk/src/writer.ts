@@ -12,6 +12,7 @@ import { type AnswerTo, type Draft, type EncodedEntry, encodeEntry, type Submitt
 import { MOST_INLINE, partsOf, sealInline, sealParts } from "./entry.ts";
 import { callError } from "./errors.ts";
 import type { Follower, LogContext } from "./follower.ts";
+import type { OwnEntry } from "./log-reader.ts";
 import { BUCKET, entryNumber } from "./paths.ts";
 import type { Replica, Result } from "./replica.ts";
 import { PERSISTENT, SEQUENTIAL, type ZkClient } from "./zk-client.ts";
@@ -30,6 +31,7 @@ export interface WriterContext extends LogContext {
 /** An entry that was written and is not applied yet. */
 interface Written {
   readonly entry: EncodedEntry;
+  readonly node: Buffer;
   readonly submitted: readonly Submitted[];
 }
 
@@ -62,9 +64,10 @@ export class Writer {
     return this.#append([]);
   }
 
-  /** Is this an entry of this process? */
-  isOwn(position: number): boolean {
-    return this.#written.has(position);
+  /** The entry at this position, if it is one of this process that is not applied yet. */
+  own(position: number): OwnEntry | undefined {
+    const written = this.#written.get(position);
+    return written && { node: written.node, head: written.entry.content.head };
   }
 
   /** An entry was applied. */
@@ -127,10 +130,11 @@ export class Writer {
     const zk = this.#context.use();
     const drafts = submitted.map(({ draft }) => draft);
     const entry = encodeEntry(this.#context.member(), drafts);
-    const position = await this.#place(zk, await this.#seal(zk, entry));
+    const node = await this.#seal(zk, entry);
+    const position = await this.#place(zk, node);
     try {
       if (position < this.#follower.get().position) throw new Error("an entry was written to a place that has passed");
-      this.#written.set(position, { entry, submitted });
+      this.#written.set(position, { entry, node, submitted });
       await this.#follower.advance(position + 1);
       for (const { reject } of submitted) reject(unknown("the entry was not found again"));
     } catch (error) {
