@@ -48,7 +48,7 @@ function install() {
   }
   if (run("npx", [...command, "--ignore-scripts"], options) !== 0) give("The dependencies could not be installed.");
   const why = missing.length === 0 ? "see above" : `it needs ${missing.join(", ")}`;
-  console.error(`\nThe client of ZooKeeper was not compiled (${why}): @pq/zk does not work here. All else does.\n`);
+  console.error(`\nThe client of ZooKeeper was not compiled (${why}): @pq/zk and what imports it do not work here.\n`);
 }
 
 /** What compiling needs and is not there. Root of a Debian gets it installed. */
