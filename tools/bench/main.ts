@@ -5,6 +5,7 @@
  *   pnpm bench batcher     one
  *   pnpm bench redis …     @pq/redis beside other queues: see queues/bench.ts
  *   pnpm bench mongo …     @pq/mongo likewise
+ *   pnpm bench zk …        @pq/zk likewise
  */
 import { cpus } from "node:os";
 import { type Comparison, measure } from "./compare.ts";
@@ -13,11 +14,12 @@ import { mongoSuite } from "./mongo/suite.ts";
 import { queueBench } from "./queues/bench.ts";
 import type { Suite } from "./queues/suite.ts";
 import { redisSuite } from "./redis/suite.ts";
+import { zkSuite } from "./zk/suite.ts";
 
 const suites: Readonly<Record<string, () => Promise<readonly Comparison[]>>> = { batcher };
 
 /** These run alone. */
-const queueSuites: Readonly<Record<string, Suite>> = { redis: redisSuite, mongo: mongoSuite };
+const queueSuites: Readonly<Record<string, Suite>> = { redis: redisSuite, mongo: mongoSuite, zk: zkSuite };
 
 const [first = "", ...rest] = process.argv.slice(2);
 const queueSuite = queueSuites[first];

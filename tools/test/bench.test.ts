@@ -7,6 +7,8 @@ import { report } from "../bench/queues/report.ts";
 import type { RowResult } from "../bench/queues/results.ts";
 import { type RedisSide, rows } from "../bench/redis/rows.ts";
 import { redisSuite } from "../bench/redis/suite.ts";
+import { parseUsage, usageOf } from "../bench/queues/usage.ts";
+import { Countdown, Gate } from "../bench/queues/workload.ts";
 import { median, percentile } from "../bench/stats.ts";
 import { rowResult as resultOf, type Runs } from "./bench-results.ts";
 
@@ -57,6 +59,12 @@ describe("the audit", () => {
     expect(audit.problems(0)).not.toContain("2 of 3 jobs never came");
   });
 
+  it("knows how many have not come", () => {
+    const audit = new Audit(maker, 3);
+    for (const index of [0, 0, 2]) audit.done(maker.make(index));
+    expect(audit.open).toBe(1);
+  });
+
   it("adds up what several processes have seen", () => {
     const [mine, theirs] = [new Audit(maker, 3), new Audit(maker, 3)];
     for (const index of [0, 1]) mine.done(maker.make(index));
@@ -67,6 +75,42 @@ describe("the audit", () => {
       "1 jobs came twice",
       "1 payloads were damaged or of another run",
     ]);
+  });
+});
+
+describe("the gate of a closed loop", () => {
+  it("lets in as many as came out, in the order in which they came", async () => {
+    const gate = new Gate();
+    const order: string[] = [];
+    gate.give();
+    await gate.take();
+    const waiting = ["first", "second"].map((name) => gate.take().then(() => void order.push(name)));
+    expect(order).toEqual([]);
+    gate.give();
+    await waiting[0];
+    expect(order).toEqual(["first"]);
+    gate.give();
+    await waiting[1];
+    expect(order).toEqual(["first", "second"]);
+  });
+});
+
+describe("a countdown", () => {
+  it("of nothing is over", async () => {
+    await expect(new Countdown(0).over).resolves.toBeUndefined();
+  });
+});
+
+describe("what a process uses", () => {
+  it("is read from its files, whatever its program is called", () => {
+    const stat = `17 (a) b (c) S 1 17 17 0 -1 4194560 900 0 0 0 150 25 0 0 20 0 12 0 100 1000000 5000`;
+    const status = "Name:\ta) b (c\nVmPeak:\t  9000 kB\nVmRSS:\t  2048 kB\n";
+    expect(parseUsage(stat, status)).toEqual({ cpuUs: 1_750_000, rss: 2 * 1024 * 1024 });
+  });
+
+  it("is unknown of one that is not there", () => {
+    expect(usageOf(undefined)).toBeUndefined();
+    expect(usageOf(2 ** 30)).toBeUndefined();
   });
 });
 

@@ -30,6 +30,11 @@ export class Audit {
     return index;
   }
 
+  /** How many jobs have not come yet. */
+  get open(): number {
+    return this.#seen.reduce((sum, times) => sum + (times === 0 ? 1 : 0), 0);
+  }
+
   /** For `add` in another process. */
   get counts(): Counts {
     return { times: this.#seen, foreign: this.#foreign };

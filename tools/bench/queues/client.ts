@@ -8,9 +8,11 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { profiled } from "./profile.ts";
 import type { Side } from "./side.ts";
 import type { Description, Reply, Request, RunSpec, Timed, WorkloadName } from "./spec.ts";
+import { usageOfSide } from "./usage.ts";
 import type { Prepared, Workload } from "./workload.ts";
 import { cycle } from "./workloads/cycle.ts";
 import { delayed } from "./workloads/delayed.ts";
+import { depth } from "./workloads/depth.ts";
 import { drain } from "./workloads/drain.ts";
 import { idle } from "./workloads/idle.ts";
 import { latency } from "./workloads/latency.ts";
@@ -24,6 +26,7 @@ const workloads: Readonly<Record<WorkloadName, Workload>> = {
   drain,
   team,
   cycle,
+  depth,
   latency,
   delayed,
   idle,
@@ -58,19 +61,26 @@ async function prepare(spec: RunSpec): Promise<void> {
 
 async function go(): Promise<Timed> {
   const workload = prepared!;
+  const mine = await theSide();
   await globalThis.gc?.({ execution: "async" });
   const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION });
   loop.enable();
-  const cpu = process.cpuUsage();
+  const before = usageOfSide(mine);
   const start = performance.now();
   await profiled(process.argv[3], run, () => workload.run());
   const ms = performance.now() - start;
-  const { user, system } = process.cpuUsage(cpu);
+  const after = usageOfSide(mine);
   loop.disable();
   const loopP99 = Math.max(0, loop.percentile(99) / 1e6 - LOOP_RESOLUTION);
   return {
     ms,
-    figures: { clientCpuUs: user + system, loopP99, clientRss: process.memoryUsage.rss(), ...workload.figures(ms) },
+    figures: {
+      clientCpuUs: after.cpuUs - before.cpuUs,
+      loopP99,
+      clientRss: after.rss,
+      clientMiB: after.rss / 2 ** 20,
+      ...workload.figures(ms),
+    },
   };
 }
 

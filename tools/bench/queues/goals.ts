@@ -33,10 +33,10 @@ export function leadVerdict({ goal, against, row, figure, atLeast }: LeadGoal, r
 const SLOPE = 0.05;
 
 /** The cost of a job by the depth of the queue, both as logarithms: its slope. */
-export function flatVerdict(row: string, results: readonly RowResult[]): Verdict {
+export function flatVerdict(row: string, results: readonly RowResult[], figure = "rate"): Verdict {
   const goal = `cost per job flat from 1 k to 1 M: slope under ${SLOPE}`;
   const points = results.flatMap((result): [number, number][] => {
-    const rate = median(runsOf(sideOf(result, "pq"), "rate"));
+    const rate = median(runsOf(sideOf(result, "pq"), figure));
     return Number.isFinite(rate) ? [[Math.log(result.row.shape.backlog!), -Math.log(rate)]] : [];
   });
   if (points.length < 4) return { goal, row, found: "", verdict: "not measured" };

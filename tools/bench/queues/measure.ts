@@ -47,7 +47,8 @@ export async function measureRow(
   try {
     const present = (): Entrant[] => entrants.filter(({ absent }) => absent === undefined);
     for (const entrant of present()) await guarded(entrant, () => warmUp(entrant, row, server, options));
-    for (let round = 0; round < options.runs; round++) await oneRound(present(), row, server, options);
+    const rounds = row.long === true ? 1 : options.runs;
+    for (let round = 0; round < rounds; round++) await oneRound(present(), row, server, options);
   } finally {
     await Promise.all(entrants.map(({ remote }) => remote.close()));
   }
@@ -78,26 +79,31 @@ function needs({ shape }: Row): Feature[] {
   return needed;
 }
 
+/** Jobs of a run, where the row does not say otherwise. */
+const LEAST = 500;
+const LEAST_QUICK = 200;
+
 /** Unmeasured runs: some for the compiler, and to learn how many jobs fill a window. */
 async function warmUp(entrant: Entrant, row: Row, server: Server, options: MeasureOptions): Promise<void> {
   if (row.jobs !== "auto") {
     entrant.jobs = fixedJobs(row.jobs, options);
-    await oneRun(entrant, row, server, options);
+    if (row.long !== true) await oneRun(entrant, row, server, options);
     return;
   }
-  entrant.jobs = 500;
+  const { least = LEAST } = row;
+  entrant.jobs = least;
   for (const seconds of options.quick ? [0.3] : [1, 2]) {
     const { figures } = await oneRun(entrant, row, server, options);
-    entrant.jobs = Math.max(500, Math.ceil(figures["rate"]! * seconds));
+    entrant.jobs = Math.max(least, Math.ceil(figures["rate"]! * seconds));
   }
   const { figures } = await oneRun(entrant, row, server, options);
-  entrant.jobs = windowJobs(figures["rate"]!, options);
+  entrant.jobs = windowJobs(figures["rate"]!, least, options);
 }
 
 /** 3 s; where that is more than 50,000 jobs, one second or 50,000 jobs, whichever is more. */
-function windowJobs(rate: number, { quick }: MeasureOptions): number {
-  if (quick) return Math.max(200, Math.ceil(rate * 0.5));
-  return Math.max(500, Math.ceil(Math.min(rate * 3, Math.max(50_000, rate))));
+function windowJobs(rate: number, least: number, { quick }: MeasureOptions): number {
+  if (quick) return Math.max(Math.min(least, LEAST_QUICK), Math.ceil(rate * 0.5));
+  return Math.max(least, Math.ceil(Math.min(rate * 3, Math.max(50_000, rate))));
 }
 
 function fixedJobs(jobs: number, { quick }: MeasureOptions): number {
@@ -143,13 +149,21 @@ async function oneRun({ remote, jobs }: Entrant, row: Row, server: Server, optio
   const cost = await server.end();
   const perJob: Record<string, number> = {};
   const count = figures["jobs"] ?? jobs;
+  if (figures["minutes"] !== undefined) {
+    perJob["serverCommandsPerMinute"] = cost.figures["serverCommands"]! / figures["minutes"];
+  }
+  const weight = row.weighed === true ? await server.weigh?.() : {};
   if (row.later !== undefined) {
     perJob["bytesPerJob"] = cost.figures["serverBytes"]! / count;
     await new Promise((resolve) => setTimeout(resolve, (options.quick ? 1 : row.later!) * 1000));
     perJob["bytesPerJobLater"] = (await server.grown()) / count;
   }
   const problems = await remote.finish();
-  return { figures: { jobs: count, ms, ...figures, ...cost.figures, ...perJob }, commands: cost.commands, problems };
+  return {
+    figures: { jobs: count, ms, ...figures, ...cost.figures, ...perJob, ...weight },
+    commands: cost.commands,
+    problems,
+  };
 }
 
 function quickShape({ shape }: Row): Row["shape"] {

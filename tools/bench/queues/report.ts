@@ -177,7 +177,7 @@ function notes(suite: Suite, rows: readonly RowResult[]): string {
   return [
     "## To be read with it",
     "",
-    "- Latencies count from the call of `put` to the handler, in an open loop, in one process.",
+    "- Latencies count from the call of `put` to the handler, in an open loop, in one process where the row does not say otherwise.",
     ...suite.notes.map((note) => `- ${note}`),
     ...new Set(absent),
   ].join("\n");

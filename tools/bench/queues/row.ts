@@ -16,6 +16,8 @@ export interface Row {
   readonly shape: Shape;
   /** How many jobs; `auto`: a window of at least 3 s or 50,000 jobs, by the speed of the side. */
   readonly jobs: number | "auto";
+  /** The fewest jobs of a run when their number is `auto`. Default 500. */
+  readonly least?: number;
   readonly sides: readonly SideName[];
   readonly classes: readonly DurabilityClass[];
   /** The fastest documented settings; otherwise everybody's defaults. */
@@ -23,6 +25,10 @@ export interface Row {
   readonly measures: readonly Measure[];
   /** Look at the server's memory again after so many seconds. */
   readonly later?: number;
+  /** Ask the server what it holds at the end of a run, which takes long. */
+  readonly weighed?: boolean;
+  /** A run takes so long that there is one round of it, and none to warm up. */
+  readonly long?: boolean;
 }
 
 /** Jobs in a second. */

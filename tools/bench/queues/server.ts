@@ -28,5 +28,7 @@ export interface Server {
   end(): Promise<ServerCost>;
   /** How many bytes it holds more than at `begin`. */
   grown(): Promise<number>;
+  /** What it holds, looked at closely: for rows that are `weighed`. */
+  weigh?(): Promise<Figures>;
   close(): Promise<void>;
 }

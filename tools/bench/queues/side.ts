@@ -33,6 +33,8 @@ export interface Producer {
   put(task: Task): Promise<unknown>;
   /** By the library's call for many jobs. */
   putMany(tasks: readonly Task[]): Promise<unknown>;
+  /** How many jobs the queue holds. */
+  size?(): Promise<number>;
   close(): Promise<unknown>;
 }
 
@@ -70,4 +72,6 @@ export interface Side {
   stored?(target: Target): AsyncIterable<Payload>;
   /** Many workers in one process, the way the library would have it. Default: `worker`, so many times. */
   crowd?(target: Target, options: WorkOptions, workers: number): Promise<Work>;
+  /** The processes that do its work besides this one, while they run: what they use is counted too. */
+  processes?(): readonly number[];
 }

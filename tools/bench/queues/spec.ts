@@ -8,7 +8,7 @@ export type SideName = string;
 export type DurabilityClass = "D0" | "D2";
 
 /** The names of the workloads, one file in `workloads/` for each. */
-export type WorkloadName = "put" | "put-many" | "drain" | "team" | "cycle" | "latency" | "delayed" | "idle";
+export type WorkloadName = "put" | "put-many" | "drain" | "team" | "cycle" | "depth" | "latency" | "delayed" | "idle";
 
 /** The shape of a workload; a row says what it needs. */
 export interface Shape {
@@ -27,6 +27,8 @@ export interface Shape {
   readonly failEvery?: number;
   /** Jobs that are in the queue before the clock starts, besides those that are measured. Default 0. */
   readonly backlog?: number;
+  /** The worker is in another process than the producer. */
+  readonly apart?: boolean;
   /** Puts per second, whatever the answers do. */
   readonly rate?: number;
   /** The queue is filled by single puts, 100 in flight, and not by calls for many. */

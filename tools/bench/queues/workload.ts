@@ -102,6 +102,7 @@ export class Countdown {
   constructor(times: number) {
     this.#left = times;
     this.over = new Promise((resolve) => (this.#end = resolve));
+    this.count(0);
   }
 
   readonly tick = (): void => this.count(1);
@@ -111,6 +112,29 @@ export class Countdown {
     this.#left -= times;
     if (this.#left <= 0) this.#end();
   }
+}
+
+/** Lets through as many as were let in: who comes too early waits, first come, first served. */
+export class Gate {
+  #free = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  readonly give = (): void => {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  };
+
+  take(): Promise<void> {
+    if (this.#free === 0) return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#free--;
+    return Promise.resolve();
+  }
+}
+
+/** In ms, by a clock that all processes of the machine share. */
+export function monotonic(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 /** Whether it resolves within so many seconds. */
@@ -127,7 +151,7 @@ export async function within(promise: Promise<void>, seconds: number | undefined
   }
 }
 
-/** Audit all jobs of a run that only put: read them where the side can do that, or take them out of the queue again. */
+/** Audit all jobs that are still in the queue, with those that came before: read them where the side can do that, or take them out. */
 export async function auditAll(side: Side, spec: RunSpec, jobs: Jobs): Promise<readonly string[]> {
   if (side.stored === undefined) return drainAndAudit(side, spec, jobs);
   for await (const payload of side.stored(targetOf(spec))) jobs.audit.done(payload);
@@ -135,7 +159,7 @@ export async function auditAll(side: Side, spec: RunSpec, jobs: Jobs): Promise<r
 }
 
 async function drainAndAudit(side: Side, spec: RunSpec, jobs: Jobs): Promise<readonly string[]> {
-  const acks = new Countdown(jobs.count);
+  const acks = new Countdown(jobs.audit.open);
   const worker = await side.worker(targetOf(spec), {
     concurrency: 100,
     prefilled: true,

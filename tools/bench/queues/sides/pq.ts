@@ -7,8 +7,24 @@ import type { Side, Target, Task, Work, WorkOptions } from "../side.ts";
 /** A backend's part of a side. Called once for each producer and each worker. */
 export type OpenBackend = (target: Target) => Promise<Backend>;
 
+/** What a side does besides. */
+export interface PqSideOptions {
+  /** A client must read the queue before it can do anything with it: a worker does so when it is made, as it would once in its life. */
+  readonly readsFirst?: boolean;
+}
+
 /** @pq over this backend. It has no settings that trade promises for speed: tuned and default are the same. */
-export function pqSide(title: string, setup: string, open: OpenBackend): Side {
+export function pqSide(
+  title: string,
+  setup: string,
+  open: OpenBackend,
+  { readsFirst = false }: PqSideOptions = {},
+): Side {
+  const crowd = async (target: Target, options: WorkOptions, workers: number): Promise<Work> => {
+    const queue = await openQueue(target, await open(target));
+    if (readsFirst) await queue.size();
+    return work(queue, options, workers);
+  };
   return {
     title,
     setup,
@@ -20,11 +36,12 @@ export function pqSide(title: string, setup: string, open: OpenBackend): Side {
       return {
         put: (task) => queue.put(task.payload, optionsOf(task)),
         putMany: (tasks) => Promise.all(inParts(tasks, maxBatch).map((part) => putMany(queue, part))),
+        size: () => queue.size(),
         close: () => queue.close(),
       };
     },
-    worker: async (target, options) => work(await openQueue(target, await open(target)), options, 1),
-    crowd: async (target, options, workers) => work(await openQueue(target, await open(target)), options, workers),
+    worker: (target, options) => crowd(target, options, 1),
+    crowd,
   };
 }
 

@@ -1,9 +1,21 @@
 /** A member of a team, seen from the client. */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { Counts } from "../audit.ts";
 import type { RunSpec } from "../spec.ts";
-import type { TeamReply, TeamRequest } from "./messages.ts";
+import type { Findings, TeamReply, TeamRequest } from "./messages.ts";
+
+/** Members of former runs: their code is compiled already, as that of the client is. */
+const idle: Member[] = [];
+
+/** A member that is in no run. */
+export function hire(): Member {
+  return idle.pop() ?? new Member();
+}
+
+/** They have finished a run. */
+export function release(members: readonly Member[]): void {
+  idle.push(...members);
+}
 
 /** One process of a team, which may be in one run after the other. It ends with the client. */
 export class Member {
@@ -37,11 +49,11 @@ export class Member {
     this.#send({ type: "start" });
   }
 
-  /** Close its workers. Resolves with its audit. */
-  async finish(): Promise<Counts> {
+  /** Close its workers. */
+  async finish(): Promise<Findings> {
     const reply = await this.#ask({ type: "finish" });
     if (reply.type !== "finished") throw new Error(`a process of the team answered "${reply.type}"`);
-    return reply.counts;
+    return reply;
   }
 
   #ask(request: TeamRequest): Promise<TeamReply> {

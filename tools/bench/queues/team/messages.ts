@@ -11,10 +11,17 @@ export type TeamRequest =
   /** Close everything. Answered by `finished`. */
   | { readonly type: "finish" };
 
+/** What a member has found out in a run. */
+export interface Findings {
+  readonly counts: Counts;
+  /** When each job came, by `monotonic`. */
+  readonly got: Float64Array;
+}
+
 /** What a member tells. */
 export type TeamReply =
   | { readonly type: "ready" }
   /** Since its start: jobs whose end is confirmed, and the time of a processor that it has used. */
   | { readonly type: "progress"; readonly acked: number; readonly cpuUs: number }
-  | { readonly type: "finished"; readonly counts: Counts }
+  | ({ readonly type: "finished" } & Findings)
   | { readonly type: "failed"; readonly error: string };

@@ -1,13 +1,17 @@
 /** A member of a team: some workers in a process of its own. The client asks, it answers. See workloads/team.ts. */
-import { Jobs, crowd, targetOf } from "../workload.ts";
+import { Jobs, crowd, monotonic, targetOf } from "../workload.ts";
+import type { Payload } from "../payload.ts";
 import type { Side, Work } from "../side.ts";
 import type { RunSpec } from "../spec.ts";
+import { usageOfSide } from "../usage.ts";
 import type { TeamReply, TeamRequest } from "./messages.ts";
 
 /** How often it tells how far it is, in ms: the clock stops late by so much at most. */
 const TICK = 10;
 
+let mine: Side | undefined;
 let jobs: Jobs | undefined;
+let got = new Float64Array(0);
 let work: Work | undefined;
 let acked = 0;
 let ticking: NodeJS.Timeout | undefined;
@@ -19,31 +23,35 @@ function tell(reply: TeamReply): void {
 async function prepare(spec: RunSpec, workers: number): Promise<void> {
   const { side } = (await import(spec.module)) as { readonly side: () => Promise<Side> };
   const audited = new Jobs(spec, spec.jobs);
+  const times = new Float64Array(spec.jobs);
   const options = {
     concurrency: spec.shape.concurrency ?? 1,
-    prefilled: true,
-    handler: (payload: Parameters<typeof audited.audit.done>[0]) => void audited.audit.done(payload),
+    prefilled: spec.shape.workload === "team",
+    handler: (payload: Payload) => {
+      const now = monotonic();
+      const index = audited.audit.done(payload);
+      if (index >= 0) times[index] = now;
+    },
     acked: () => void acked++,
   };
-  jobs = audited;
-  acked = 0;
-  work = await crowd(await side(), targetOf(spec), options, workers);
+  [jobs, got, acked] = [audited, times, 0];
+  mine ??= await side();
+  work = await crowd(mine, targetOf(spec), options, workers);
   tell({ type: "ready" });
 }
 
 function start(): void {
-  const before = process.cpuUsage();
+  const before = usageOfSide(mine!);
   work!.start();
   ticking = setInterval(() => {
-    const { user, system } = process.cpuUsage(before);
-    tell({ type: "progress", acked, cpuUs: user + system });
+    tell({ type: "progress", acked, cpuUs: usageOfSide(mine!).cpuUs - before.cpuUs });
   }, TICK);
 }
 
 async function finish(): Promise<void> {
   clearInterval(ticking);
   await work!.close();
-  tell({ type: "finished", counts: jobs!.audit.counts });
+  tell({ type: "finished", counts: jobs!.audit.counts, got });
 }
 
 async function answer(request: TeamRequest): Promise<void> {
