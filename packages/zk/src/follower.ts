@@ -5,7 +5,7 @@
  * A bucket that was tidied away might be made anew by somebody who has slept meanwhile. So whoever goes on to another bucket, as a reader or as a
  * writer, looks whether the snapshot is further than that, and then begins anew from it.
  */
-import { type BackendEvent, type Clock, PqError } from "@pq/core/backend";
+import { type BackendEvent, type Clock, PqError, sleep } from "@pq/core/backend";
 import { Bodies } from "./bodies.ts";
 import { type OwnEntry, type ReadEntry, readEntry, timeOwnEntry } from "./log-reader.ts";
 import { BUCKET, entryNumber, type QueuePaths } from "./paths.ts";
@@ -18,6 +18,8 @@ import { isZkError, ZK_CODES } from "./zk-error.ts";
 
 /** Entries read at a time. */
 const AHEAD = 32;
+/** How often a server may be behind another one; each time it is given a little longer. */
+const MOST_MISSES = 40;
 const NO_DATA: Buffer = Buffer.alloc(0);
 
 /** What a log needs of its backend. */
@@ -55,6 +57,8 @@ export class Follower {
   #replica: Replica | null = null;
   /** Entries before this are there, as far as is known. */
   #known = 0;
+  /** How often in a row an entry was looked for that was seen by another server. */
+  #misses = 0;
   #running: Promise<void> | null = null;
   #opening: Promise<boolean> | null = null;
 
@@ -107,32 +111,30 @@ export class Follower {
     }
   }
 
-  /** Read what the server that this process is connected to has got, and leave a watch on the next entry: its path. `fired`: the next one is there. */
-  async watch(fired: boolean): Promise<string | null> {
+  /** Read what the server that this process is connected to has got, `known` entries at least, and leave a watch on the next one: its position. `null`: there is no queue. */
+  async watch(known: number): Promise<number | null> {
     const zk = this.#context.use();
     const { paths } = this.#context;
-    if (fired && this.#replica !== null) await this.advance(this.#replica.position + 1);
+    await this.advance(known);
     while (this.#replica !== null) {
       const bucket = Math.floor(this.#replica.position / BUCKET);
       const stat = await zk.exists(paths.bucket(bucket));
       await this.advance(bucket * BUCKET + Math.min(stat?.created ?? 0, BUCKET));
       const next = this.get().position;
-      if ((await zk.exists(paths.entry(next), true)) === null) return paths.entry(next);
+      if ((await zk.exists(paths.entry(next), true)) === null) return next;
       await this.advance(next + 1);
     }
     return null;
   }
 
-  /** Apply entries before `end`, as far as they are there. */
+  /** Apply the entries before `end`, which are there: they were seen by somebody. */
   async advance(end: number): Promise<void> {
     this.#known = Math.max(this.#known, end);
     while (this.#replica !== null && this.#replica.position < end) {
-      const before = this.#replica.position;
       this.#running ??= this.#run().finally(() => {
         this.#running = null;
       });
       await this.#running;
-      if (this.#replica?.position === before && this.#known < end) return;
     }
   }
 
@@ -219,11 +221,12 @@ export class Follower {
       this.#context.report({ type: "damage", message: "an entry of the log is damaged", queue: name, where });
       replica.damaged.add(position);
     }
+    this.#misses = 0;
     const results = replica.apply({ position, time, page, head: head ?? { member: "", commands: [] } });
     this.#events.applied(position, head === null ? null : results);
   }
 
-  /** An entry is not there: it was tidied away, or never was, or is not there yet. */
+  /** An entry is not there: it was tidied away, or never was, or the server is behind the one that told of it. */
   async #missing(zk: ZkClient, position: number): Promise<void> {
     if (await this.#isPassed(zk, position + 1)) return;
     const bucket = Math.floor(position / BUCKET);
@@ -231,7 +234,8 @@ export class Follower {
     if (names === null) this.#lost();
     const later = (names ?? []).map(entryNumber).filter((number) => number > position % BUCKET);
     if (later.length > 0) this.get().position = bucket * BUCKET + Math.min(...later, BUCKET);
-    else this.#known = position;
+    else if (++this.#misses > MOST_MISSES) throw new Error("an entry that was seen is not there any more");
+    else await sleep(this.#context.clock, this.#misses);
   }
 
   /** Is the snapshot at this position or further, and further than the replica? Then the replica is another now. */

@@ -70,9 +70,9 @@ export class QueueLog {
     }
   }
 
-  /** Read what has come meanwhile, and leave a watch on the next entry: its path. `fired`: the next one is there. `null`: there is no queue any more. */
-  watch(fired: boolean): Promise<string | null> {
-    return this.#follower.watch(fired);
+  /** Read what has come meanwhile, `known` entries at least, and leave a watch on the next one: its position. `null`: there is no queue any more. */
+  watch(known: number): Promise<number | null> {
+    return this.#follower.watch(known);
   }
 
   /** Make the queue, if it is not there, and read it. */

@@ -55,7 +55,12 @@ export class ZkQueue {
     this.#context = context;
     this.#paths = context.paths.queue(name);
     this.#log = new QueueLog({ ...context, name, paths: this.#paths }, () => this.#changed());
-    this.#waiting = new Waiting(this.#log, context.clock, context.time, () => context.member());
+    this.#waiting = new Waiting(this.#log, {
+      paths: this.#paths,
+      clock: context.clock,
+      time: context.time,
+      member: () => context.member(),
+    });
   }
 
   async put({ request, jobs, maxSize, partial }: PutParams): Promise<readonly PutOutcome[]> {

@@ -9,6 +9,7 @@
 import { type Clock, PqError, type WaitParams } from "@pq/core/backend";
 import { giveWay } from "@pq/core/state";
 import type { Waiting as InLine } from "./line.ts";
+import type { QueuePaths } from "./paths.ts";
 import type { QueueLog } from "./queue-log.ts";
 import type { ServerTime } from "./server-time.ts";
 
@@ -25,9 +26,19 @@ interface Waiter {
   readonly end: (error?: PqError) => void;
 }
 
+/** What waits need of their queue. */
+export interface WaitingContext {
+  readonly paths: QueuePaths;
+  readonly clock: Clock;
+  readonly time: ServerTime;
+  /** Who takes part here. Throws while there is no connection. */
+  member(this: void): string;
+}
+
 /** The waits of one process for one queue. */
 export class Waiting {
   readonly #log: QueueLog;
+  readonly #paths: QueuePaths;
   readonly #clock: Clock;
   readonly #time: ServerTime;
   readonly #member: () => string;
@@ -36,17 +47,19 @@ export class Waiting {
   readonly #tickets = new Set<number>();
   #owner = "";
   #lastTicket = 0;
-  #watched: string | null = null;
-  /** Has the watch fired, and nobody looked since? */
-  #fired = false;
+  /** The position of the entry that a watch waits for. */
+  #watched: number | null = null;
+  /** So many entries are there, as the last watch that fired has told. */
+  #known = 0;
   #following = false;
   #closed = false;
   #again = false;
   #alarm: { cancel(): void } | undefined;
   #alarmAt = 0;
 
-  constructor(log: QueueLog, clock: Clock, time: ServerTime, member: () => string) {
+  constructor(log: QueueLog, { paths, clock, time, member }: WaitingContext) {
     this.#log = log;
+    this.#paths = paths;
     this.#clock = clock;
     this.#time = time;
     this.#member = member;
@@ -84,9 +97,9 @@ export class Waiting {
 
   /** A watch fired. */
   fired(path: string): void {
-    if (path !== this.#watched) return;
+    if (this.#watched === null || path !== this.#paths.entry(this.#watched)) return;
+    this.#known = this.#watched + 1;
     this.#watched = null;
-    this.#fired = true;
     if (this.#waiters.length > 0) this.#follow();
   }
 
@@ -138,10 +151,11 @@ export class Waiting {
     while (this.#tickets.size < this.#waiters.length) {
       const ticket = ++this.#lastTicket;
       this.#tickets.add(ticket);
-      this.#log.submit({ type: "wait", ticket }).catch(() => {
+      this.#log.submit({ type: "wait", ticket }).catch((error: unknown) => {
         // Nobody knows whether it is in line. A wait that does not end by it ends by its timeout.
         this.#tickets.delete(ticket);
-        this.#endAll(new PqError("UNAVAILABLE", "no place in line could be had"));
+        const why = error instanceof Error ? error.message : "unknown";
+        this.#endAll(new PqError("UNAVAILABLE", `no place in line could be had: ${why}`, { cause: error }));
       });
     }
   }
@@ -153,6 +167,7 @@ export class Waiting {
     this.#following = true;
     this.#read()
       .catch((error: unknown) => {
+        this.#known = 0;
         const why = error instanceof Error ? error.message : "unknown";
         this.#endAll(new PqError("UNAVAILABLE", `the log cannot be followed: ${why}`, { cause: error }));
       })
@@ -165,10 +180,7 @@ export class Waiting {
   async #read(): Promise<void> {
     while (this.#again && this.#waiters.length > 0) {
       this.#again = false;
-      if (this.#watched !== null) continue;
-      const fired = this.#fired;
-      this.#fired = false;
-      this.#watched = await this.#log.watch(fired);
+      this.#watched ??= await this.#log.watch(this.#known);
     }
   }
 
