@@ -73,7 +73,11 @@ export class Waiting {
   /** The seam's `wait`. */
   async wait({ timeout, signal }: Pick<WaitParams, "timeout" | "signal">): Promise<void> {
     if (signal.aborted) return;
-    await this.#log.create();
+    try {
+      await this.#log.create();
+    } catch (error) {
+      if (!this.#closed) throw error;
+    }
     if (signal.aborted || this.#closed) return;
     if ((this.#log.replica?.deliverable ?? 0) > 0) return giveWay();
     const waiting = this.#sleep(timeout, signal);
