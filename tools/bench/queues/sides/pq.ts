@@ -1,6 +1,6 @@
 /** Our own, over any backend. */
 import type { Backend } from "@pq/core/backend";
-import { fixed, Queue, type QueueOptions } from "@pq/core";
+import { fixed, isPqError, Queue, type QueueOptions } from "@pq/core";
 import type { Payload } from "../payload.ts";
 import type { Side, Target, Task, Work, WorkOptions } from "../side.ts";
 
@@ -22,7 +22,7 @@ export function pqSide(
 ): Side {
   const crowd = async (target: Target, options: WorkOptions, workers: number): Promise<Work> => {
     const queue = await openQueue(target, await open(target));
-    if (readsFirst) await queue.size();
+    if (readsFirst) await read(queue);
     return work(queue, options, workers);
   };
   return {
@@ -54,6 +54,23 @@ function work(queue: Queue<Payload>, { concurrency, handler, acked }: WorkOption
     },
     close: () => queue.close(),
   };
+}
+
+/** How long it may take to read a queue of a million jobs, in ms. */
+const READING = 120_000;
+
+/** Resolves once the queue has been read. A call that has no answer in time says nothing of the reading, which goes on: then it is asked again. */
+async function read(queue: Queue<Payload>): Promise<void> {
+  const end = performance.now() + READING;
+  for (;;) {
+    try {
+      await queue.size();
+      return;
+    } catch (error) {
+      if (!isPqError(error, "UNAVAILABLE") || performance.now() > end) throw error;
+      console.error(`while the queue is read: ${error.message}`);
+    }
+  }
 }
 
 async function openQueue(target: Target, backend: Backend): Promise<Queue<Payload>> {
