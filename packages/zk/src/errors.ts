@@ -10,7 +10,7 @@
 import { isPqError, PqError } from "@pq/core/backend";
 import { ZK_CODES, ZkError } from "./zk-error.ts";
 
-/** Codes below this are answers of the server, which has changed nothing then. */
+/** Codes below this are answers of the server, which has changed nothing then; all but `closing`, which calls get that were under way when the client was closed. */
 const ANSWERS = -100;
 
 /** What some codes mean with which nothing was applied, and what helps. */
@@ -38,7 +38,11 @@ export function isFatal(error: unknown): boolean {
 /** The error of a call. `writes`: did it ask for a change that may have been made? */
 export function callError(error: unknown, address: string, writes: boolean): PqError {
   if (isPqError(error)) return error;
-  const refused = error instanceof ZkError && (error.code < ANSWERS || REFUSALS.has(error.code));
+  const refused = error instanceof ZkError && (isAnswer(error.code) || REFUSALS.has(error.code));
   const code = writes && !refused ? "OUTCOME_UNKNOWN" : "UNAVAILABLE";
   return new PqError(code, `ZooKeeper at ${address}: ${reasonFor(error)}`, { cause: error });
+}
+
+function isAnswer(code: number): boolean {
+  return code < ANSWERS && code !== ZK_CODES.closing;
 }
