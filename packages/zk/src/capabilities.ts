@@ -9,4 +9,6 @@ export const zkCapabilities: Capabilities = defineCapabilities({
   lateness: 250,
   // A session is its process: when it ends, its jobs are given back, whatever their leases say.
   leasesOutliveConnections: false,
+  // Entries of one session are in the order in which they were sent.
+  chainedPuts: true,
 });

@@ -140,9 +140,10 @@ function readCommand(input: ByteReader): Command {
   }
 }
 
-function writePut(out: ByteWriter, { request, maxSize, partial, jobs }: PutCommand): void {
+function writePut(out: ByteWriter, { request, after, maxSize, partial, jobs }: PutCommand): void {
   writeId(out, request);
-  out.u8((maxSize === null ? 0 : 1) | (partial ? 2 : 0));
+  out.u8((maxSize === null ? 0 : 1) | (partial ? 2 : 0) | (after === null ? 0 : 4));
+  if (after !== null) writeId(out, after);
   if (maxSize !== null) out.f64(maxSize);
   out.u32(jobs.length);
   for (const job of jobs) writeJob(out, job);
@@ -151,8 +152,9 @@ function writePut(out: ByteWriter, { request, maxSize, partial, jobs }: PutComma
 function readPut(input: ByteReader): PutCommand {
   const request = readRequest(input);
   const flags = input.u8();
+  const after = (flags & 4) === 0 ? null : readRequest(input);
   const maxSize = (flags & 1) === 0 ? null : input.f64();
-  return { type: "put", request, maxSize, partial: (flags & 2) !== 0, jobs: list(input, readJob) };
+  return { type: "put", request, after, maxSize, partial: (flags & 2) !== 0, jobs: list(input, readJob) };
 }
 
 function writeJob(out: ByteWriter, { job, size }: PutJob): void {

@@ -18,6 +18,8 @@ export interface PutJob {
 export interface PutCommand {
   readonly type: "put";
   readonly request: RequestId;
+  /** The put that must come before this one. */
+  readonly after: RequestId | null;
   readonly maxSize: number | null;
   readonly partial: boolean;
   readonly jobs: readonly PutJob[];

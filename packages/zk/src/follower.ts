@@ -232,7 +232,10 @@ export class Follower {
     const bucket = Math.floor(position / BUCKET);
     const names = await zk.children(this.#context.paths.bucket(bucket));
     if (names === null) this.#lost();
-    const later = (names ?? []).map(entryNumber).filter((number) => number > position % BUCKET);
+    const numbers = (names ?? []).map(entryNumber);
+    // It has come since it was looked for.
+    if (numbers.includes(position % BUCKET)) return;
+    const later = numbers.filter((number) => number > position % BUCKET);
     if (later.length > 0) this.get().position = bucket * BUCKET + Math.min(...later, BUCKET);
     else if (++this.#misses > MOST_MISSES) throw new Error("an entry that was seen is not there any more");
     else await sleep(this.#context.clock, this.#misses);

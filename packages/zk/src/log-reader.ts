@@ -5,7 +5,7 @@ import type { EntryHead } from "./commands.ts";
 import { open, PART, type SealedEntry } from "./entry.ts";
 import type { Page } from "./pages.ts";
 import type { QueuePaths } from "./paths.ts";
-import type { ZkClient } from "./zk-client.ts";
+import type { Stat, ZkClient } from "./zk-client.ts";
 
 /** An entry that was read. */
 export interface ReadEntry {
@@ -25,11 +25,14 @@ const NO_PAGE = { headLength: 0, bodyLength: 0, guid: null };
 export interface OwnEntry {
   readonly node: Buffer;
   readonly head: Buffer;
+  /** What is known of the node, if that was asked for already. */
+  readonly stat: Promise<Stat | null> | null;
 }
 
 /** The entry at a position that this process has written: only its time is asked for. `null` when it is not there any more. */
-export async function timeOwnEntry(zk: ZkClient, path: string, { node, head }: OwnEntry): Promise<ReadEntry | null> {
-  const stat = await zk.exists(path);
+export async function timeOwnEntry(zk: ZkClient, path: string, entry: OwnEntry): Promise<ReadEntry | null> {
+  const { node, head } = entry;
+  const stat = (await entry.stat) ?? (await zk.exists(path));
   const sealed = open(node);
   if (stat === null || sealed === null) return null;
   const { headLength, bodyLength, content } = sealed;

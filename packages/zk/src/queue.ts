@@ -3,7 +3,7 @@ import type {
   BackendEvent, Clock, ControlParams, ControlResult, DeliveredJob, PutOutcome, PutParams, QueueStats, ReadParams, ReadResult,
   SettleOutcome, SettleParams, StoredJob, TakeParams, TouchParams, WaitParams,
 } from "@pq/core/backend"; // prettier-ignore
-import { isPqError } from "@pq/core/backend";
+import { isPqError, PqError } from "@pq/core/backend";
 import { COUNTER_NAMES, listPage, slotsOfIds } from "@pq/core/state";
 import type { Member } from "./commands.ts";
 import { callError } from "./errors.ts";
@@ -63,8 +63,9 @@ export class ZkQueue {
     });
   }
 
-  async put({ request, jobs, maxSize, partial }: PutParams): Promise<readonly PutOutcome[]> {
-    const outcomes = await this.#log.submit({ type: "put", request, jobs, maxSize, partial });
+  async put({ request, after, jobs, maxSize, partial }: PutParams): Promise<readonly PutOutcome[]> {
+    const outcomes = await this.#log.submit({ type: "put", request, after, jobs, maxSize, partial });
+    if (outcomes === null) throw new PqError("UNAVAILABLE", "the put before this one has not come");
     if (!this.#named && outcomes.some(({ status }) => status === "added")) await this.#enterName();
     return outcomes;
   }

@@ -19,7 +19,8 @@ const PRUNE_EVERY = 1000;
 
 /** What commands answer. */
 export interface Results {
-  readonly put: readonly PutOutcome[];
+  /** `null`: the put that it must come after has not come. */
+  readonly put: readonly PutOutcome[] | null;
   readonly take: readonly DeliveredView[];
   readonly settle: readonly SettleOutcome[];
   readonly touch: readonly boolean[];
@@ -58,6 +59,8 @@ export class Replica {
   position = 0;
   /** The last fence that was given. */
   fence = 0;
+  /** Jobs that entries have put, and items that they have settled, since this replica was made. */
+  items = 0;
 
   constructor(name: string) {
     this.queue = new QueueState(name, 0, this.#usage);
@@ -95,6 +98,9 @@ export class Replica {
     const results = head.commands.map((command): Result => {
       switch (command.type) {
         case "put": {
+          const { after } = command;
+          const isEarly = after !== null && this.queue.answers.find(after) === undefined;
+          if (isEarly && this.queue.answers.find(command.request) === undefined) return null;
           const outcomes = this.#once(command.request, command.jobs.length, now, () =>
             this.#put(command, entry, offset),
           );
@@ -175,6 +181,7 @@ export class Replica {
   #once<T>(request: RequestId, items: number, now: number, act: () => T): T {
     const known = this.queue.answers.find(request);
     if (known !== undefined) return known as T;
+    this.items += items;
     const answer = act();
     this.queue.answers.remember(request, now, items, recall(answer));
     return answer;

@@ -182,7 +182,9 @@ export class Session {
     for (let depth = 1; depth < parents.length; depth++) await ensure(zk, `/${parents.slice(0, depth).join("/")}`);
     for (const path of [root, members, names, queues]) await ensure(zk, path, restricted);
     const member = newRequestId();
-    await zk.create(this.#paths.member(member), NO_DATA, EPHEMERAL);
+    const path = this.#paths.member(member);
+    await zk.create(path, NO_DATA, EPHEMERAL);
+    if (restricted) await zk.setAccess(path);
     return { member, ...line.identity(), heard: this.#clock.monotonic() };
   }
 }

@@ -21,9 +21,10 @@ import { deleteAll, eachOf, publishSnapshot, snapshotPosition } from "./snapshot
 import { EPHEMERAL, type ZkClient } from "./zk-client.ts";
 import { isZkError, ZK_CODES } from "./zk-error.ts";
 
-/** Entries after which a snapshot is worth while: so many, and one more for each of these jobs. */
+/** Entries after which a snapshot is worth while: so many, and one more for each of these jobs. An entry counts for as many as its jobs and settlements would fill. */
 const ENTRIES = 500;
 const JOBS_PER_ENTRY = 20;
+const ITEMS_PER_ENTRY = 20;
 /** After so much of that number it is tried again. */
 const AGAIN = 1 / 4;
 const ORPHANED = 3_600_000;
@@ -72,6 +73,8 @@ export class Tidier {
   #closed = false;
   /** The position of the newest snapshot that was heard of. */
   #snapshot = 0;
+  /** What the replica had counted then. */
+  #items = 0;
   /** Nothing is tried before this position. */
   #next = 0;
   #progress: TidierProgress = { phase: "idle", attempts: 0, published: 0, deleted: 0 };
@@ -91,10 +94,17 @@ export class Tidier {
     if (this.#running !== null || this.#closed || replica === null) return;
     // Then the queue was deleted, and made anew.
     if (position < this.#snapshot) this.#snapshot = this.#next = 0;
+    // Then the replica is another, made from a snapshot.
+    if (replica.items < this.#items) this.#items = 0;
     const due = dueAfter(replica) * (own ? 1 : 2);
-    if (position - this.#snapshot < due || position < this.#next) return;
-    this.#next = position + Math.ceil(due * AGAIN);
+    if (this.#workSince(replica) < due || position < this.#next) return;
+    this.#next = position + Math.ceil((due / ITEMS_PER_ENTRY) * AGAIN);
     this.#begin(() => this.#tidyIfDue(due)).catch(() => false);
+  }
+
+  /** What has gathered since the newest snapshot, as a number of entries. */
+  #workSince({ position, items }: Replica): number {
+    return position - this.#snapshot + (items - this.#items) / ITEMS_PER_ENTRY;
   }
 
   /** Tidy up now, unless somebody is at it. Resolves with whether a snapshot was published and the log cut. Never rejects: the next attempt finishes this one. */
@@ -124,9 +134,12 @@ export class Tidier {
 
   async #tidyIfDue(due: number): Promise<boolean> {
     const published = await snapshotPosition(this.#context.use(), this.#context.paths);
-    const position = this.#context.replica()?.position ?? 0;
-    this.#snapshot = Math.min(published, position);
-    return position - this.#snapshot >= due && (await this.#tidy());
+    const replica = this.#context.replica();
+    if (replica === null) return false;
+    // How much of what was counted another one's snapshot has, nobody knows: all, then.
+    if (published > this.#snapshot) this.#items = replica.items;
+    this.#snapshot = Math.min(published, replica.position);
+    return this.#workSince(replica) >= due && (await this.#tidy());
   }
 
   async #tidy(): Promise<boolean> {
@@ -167,9 +180,11 @@ export class Tidier {
     this.#note({ phase: "publishing" });
     // Nothing comes between these two: the snapshot is encoded before the first wait in it.
     const kept = keptBy(replica);
+    const { items } = replica;
     const published = await publishSnapshot(zk, paths, replica, restricted);
     if (published === null) return false;
     this.#snapshot = Math.max(this.#snapshot, published.position);
+    this.#items = items;
     this.#note({ phase: "cutting", published: this.#progress.published + 1 });
     await this.#delete(
       zk,

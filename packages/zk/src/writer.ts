@@ -15,13 +15,16 @@ import type { Follower, LogContext } from "./follower.ts";
 import type { OwnEntry } from "./log-reader.ts";
 import { BUCKET, entryNumber } from "./paths.ts";
 import type { Replica, Result } from "./replica.ts";
-import { PERSISTENT, SEQUENTIAL, type ZkClient } from "./zk-client.ts";
+import { PERSISTENT, SEQUENTIAL, type Stat, type ZkClient } from "./zk-client.ts";
 import { isZkError, ZK_CODES } from "./zk-error.ts";
 
 /** Entries of one process on their way at a time. What comes meanwhile is gathered. */
 const IN_FLIGHT = 4;
 /** What one entry gathers at most, in bytes. */
 const MOST_GATHERED = 4 * 1024 * 1024;
+
+/** Entries for which no position is guessed after a wrong guess. */
+const SHY = 16;
 
 /** What a writer needs: as a follower, and whose the entries are. */
 export interface WriterContext extends LogContext {
@@ -32,6 +35,8 @@ export interface WriterContext extends LogContext {
 interface Written {
   readonly entry: EncodedEntry;
   readonly node: Buffer;
+  /** What is known of the node, if that was asked for already. */
+  readonly stat: Promise<Stat | null> | null;
   readonly submitted: readonly Submitted[];
 }
 
@@ -41,6 +46,9 @@ export class Writer {
   readonly #follower: Follower;
   /** The bucket that entries are written to. */
   #bucket = 0;
+  /** The position that the next entry may have, and for how many entries it is not guessed, since it was wrong. */
+  #next = 0;
+  #shy = 0;
   readonly #gathered: Submitted[] = [];
   #inFlight = 0;
   #flushing = false;
@@ -67,7 +75,7 @@ export class Writer {
   /** The entry at this position, if it is one of this process that is not applied yet. */
   own(position: number): OwnEntry | undefined {
     const written = this.#written.get(position);
-    return written && { node: written.node, head: written.entry.content.head };
+    return written && { node: written.node, head: written.entry.content.head, stat: written.stat };
   }
 
   /** An entry was applied. */
@@ -131,10 +139,10 @@ export class Writer {
     const drafts = submitted.map(({ draft }) => draft);
     const entry = encodeEntry(this.#context.member(), drafts);
     const node = await this.#seal(zk, entry);
-    const position = await this.#place(zk, node);
+    const { position, stat } = await this.#place(zk, node);
     try {
       if (position < this.#follower.get().position) throw new Error("an entry was written to a place that has passed");
-      this.#written.set(position, { entry, node, submitted });
+      this.#written.set(position, { entry, node, stat, submitted });
       await this.#follower.advance(position + 1);
       for (const { reject } of submitted) reject(unknown("the entry was not found again"));
     } catch (error) {
@@ -151,17 +159,43 @@ export class Writer {
     for (const { reject } of submitted) reject(unknown(message));
   }
 
-  /** Create the entry's node in the newest bucket; its position. */
-  async #place(zk: ZkClient, node: Buffer): Promise<number> {
+  /** Create the entry's node in the newest bucket. */
+  async #place(zk: ZkClient, node: Buffer): Promise<{ readonly position: number; readonly stat: Written["stat"] }> {
     const { paths } = this.#context;
     for (;;) {
       const bucket = this.#bucket;
-      const number = await this.#create(zk, bucket, node);
-      if (number !== null && number < BUCKET) return bucket * BUCKET + number;
+      const guess = this.#guess(bucket);
+      const creating = this.#create(zk, bucket, node);
+      const asked = guess === null ? null : zk.exists(paths.entry(guess));
+      asked?.catch(() => null);
+      const number = await creating;
+      if (number !== null && number < BUCKET) {
+        const position = bucket * BUCKET + number;
+        if (guess !== null && guess !== position) {
+          this.#shy = SHY;
+          this.#next = 0;
+        }
+        return { position, stat: guess === position ? asked : null };
+      }
       if (number !== null) void zk.delete(paths.entryAt(bucket, number)).catch(() => false);
       const next = number === null ? bucket : bucket + 1;
       if (await this.#follower.enterBucket(zk, next)) this.#bucket = Math.max(this.#bucket, next);
     }
+  }
+
+  /**
+   * The position that the next entry will have if nobody else writes one: its time can be asked for right behind it, without waiting for the answer. `null`: others
+   * do write.
+   */
+  #guess(bucket: number): number | null {
+    if (this.#shy > 0) {
+      this.#shy--;
+      return null;
+    }
+    const guess = Math.max(this.#next, this.#follower.replica?.position ?? 0);
+    if (Math.floor(guess / BUCKET) !== bucket || this.#context.restricted) return null;
+    this.#next = guess + 1;
+    return guess;
   }
 
   /** The number of the new entry in its bucket; `null`: there is no such bucket. */

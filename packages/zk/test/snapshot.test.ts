@@ -160,6 +160,7 @@ class Run {
     }));
     return {
       type: "put",
+      after: null,
       request: this.#request(),
       maxSize: this.#maybe(4, () => 1 + random(30)),
       partial: random(2) === 0,
@@ -251,7 +252,7 @@ function plain(count: number): Replica {
   const replica = new Replica("q");
   for (let at = 0; at < count; at += 100) {
     const jobs = Array.from({ length: 100 }, (_, index) => ({ job: { ...PLAIN, id: jobId(at + index) }, size: 50 }));
-    const command: Command = { type: "put", request: requestId(at), maxSize: null, partial: false, jobs };
+    const command: Command = { type: "put", after: null, request: requestId(at), maxSize: null, partial: false, jobs };
     const head = { member: MEMBERS[0]!, commands: [command] };
     replica.apply({
       position: at / 100,
