@@ -57,6 +57,7 @@ const command = fc.oneof(
     request,
     maxSize: maybe(u32),
     partial: fc.boolean(),
+    after: maybe(request),
     jobs: some(fc.record({ job, size: u32 })),
   }),
   fc.record({ type: fc.constant("take" as const), request, limit: u32, lease: ms }),
