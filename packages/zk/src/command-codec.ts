@@ -8,14 +8,14 @@
  * ```
  */
 import type { ControlParams, JobId, NewJob, RequestId, Settlement, Touch } from "@pq/core/backend";
-import { ByteReader, ByteWriter, crc32c, formatJobId, formatRequest, parseWords, USUAL_ATTEMPTS } from "@pq/core/state";
+import { ByteReader, ByteWriter, crc32c, USUAL_ATTEMPTS } from "@pq/core/state";
 import type { Command, EntryHead, PutCommand, PutJob } from "./commands.ts";
+import { readJobId, readRequest, writeId } from "./id-bytes.ts";
 
 const KINDS = ["put", "take", "settle", "touch", "control", "wait", "leave", "gone", "drop"] as const;
 const SETTLEMENTS = ["ack", "release", "requeue", "fail", "bury"] as const;
 const CONTROLS = ["kick", "dig", "delete", "truncate", "pause", "resume"] as const;
 const NO_BYTES = new Uint8Array(0);
-const words = new Int32Array(4);
 
 /** Bits of a job's flags. */
 const URGENT = 1;
@@ -283,22 +283,6 @@ function readControl(input: ByteReader): Control {
     case undefined:
       throw new RangeError("an entry has an operator's command of an unknown kind");
   }
-}
-
-/** An id of a job or request, or a member: 32 hexadecimal digits. */
-function writeId(out: ByteWriter, id: string): void {
-  parseWords(id, words);
-  out.words(words);
-}
-
-function readJobId(input: ByteReader): JobId {
-  input.words(words);
-  return formatJobId(words);
-}
-
-function readRequest(input: ByteReader): RequestId {
-  input.words(words);
-  return formatRequest(words);
 }
 
 function writeBlob(out: ByteWriter, bytes: Uint8Array | null): void {

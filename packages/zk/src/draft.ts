@@ -7,7 +7,7 @@ import type { Content } from "./entry.ts";
 import type { Result, Results } from "./replica.ts";
 
 /** A put whose records are not written yet. */
-export interface PutDraft extends Omit<PutCommand, "jobs"> {
+interface PutDraft extends Omit<PutCommand, "jobs"> {
   readonly jobs: readonly NewJob[];
 }
 

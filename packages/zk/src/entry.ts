@@ -2,7 +2,7 @@
  * An entry of the log as a node. Its content is the head (the commands) and the body (the records of jobs that are put).
  *
  * ```
- * version (1), kind (1), checksum of the rest (4), length of the head (4), length of the body (4)
+ * checksum of the rest (4), version (1), kind (1), length of the head (4), length of the body (4)
  * inline:  the content
  * parts:   guid (16), checksum of the head (4): the content is in nodes <guid>-0, <guid>-1, … of `PART` bytes
  * ```
@@ -59,25 +59,20 @@ export function partsOf({ head, body }: Content): Buffer[] {
   return parts;
 }
 
-/** How many parts there are. */
-export function partCount({ headLength, bodyLength }: Pick<SealedEntry, "headLength" | "bodyLength">): number {
-  return Math.ceil((headLength + bodyLength) / PART);
-}
-
 /** Open a node; `null` when it is damaged. Throws `INCOMPATIBLE_VERSION`. */
 export function open(node: Buffer): SealedEntry | null {
-  if (node.length < HEADER) return null;
-  if (node.readUInt8(0) > VERSION) {
+  if (node.length < HEADER || node.readUInt32LE(0) !== crc32c(node, 4)) return null;
+  const version = node.readUInt8(4);
+  if (version > VERSION) {
     throw new PqError(
       "INCOMPATIBLE_VERSION",
-      `the log of the queue has an entry of format ${node.readUInt8(0)}, and this version of @pq/zk knows ${VERSION}: upgrade it`,
+      `the log of the queue has an entry of format ${version}, and this version of @pq/zk knows ${VERSION}: upgrade it`,
     );
   }
-  if (node.readUInt32LE(2) !== crc32c(node, 6)) return null;
   const input = new ByteReader(node, 6);
   const headLength = input.u32();
   const bodyLength = input.u32();
-  if (node.readUInt8(1) === INLINE) return { headLength, bodyLength, content: { inline: node.subarray(HEADER) } };
+  if (node.readUInt8(5) === INLINE) return { headLength, bodyLength, content: { inline: node.subarray(HEADER) } };
   const words = new Int32Array(4);
   input.words(words);
   return { headLength, bodyLength, content: { guid: formatRequest(words), headCrc: input.u32() } };
@@ -85,11 +80,11 @@ export function open(node: Buffer): SealedEntry | null {
 
 function seal(kind: number, headLength: number, bodyLength: number, rest: readonly Buffer[]): Buffer {
   const header = Buffer.alloc(HEADER);
-  header.writeUInt8(VERSION, 0);
-  header.writeUInt8(kind, 1);
+  header.writeUInt8(VERSION, 4);
+  header.writeUInt8(kind, 5);
   header.writeUInt32LE(headLength, 6);
   header.writeUInt32LE(bodyLength, 10);
   const node = Buffer.concat([header, ...rest]);
-  node.writeUInt32LE(crc32c(node, 6), 2);
+  node.writeUInt32LE(crc32c(node, 4), 0);
   return node;
 }

@@ -147,10 +147,10 @@ export class Follower {
     try {
       await zk.create(path, NO_DATA, PERSISTENT);
       made = true;
-      if (restricted) await zk.setAccess(path);
     } catch (error) {
       if (!isZkError(error, ZK_CODES.nodeExists)) throw error;
     }
+    if (restricted) await zk.setAccess(path);
     if (!(await this.#isPassed(zk, bucket * BUCKET))) return true;
     if (made) await zk.delete(path).catch(() => false);
     return false;

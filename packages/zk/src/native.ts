@@ -11,7 +11,7 @@ export interface NativeStat {
 }
 
 /** Who may do what. */
-export interface NativeAcl {
+interface NativeAcl {
   readonly perm: number;
   readonly scheme: string;
   readonly auth: string;
@@ -56,7 +56,7 @@ export interface NativeClient {
 export type NativeEvent = "connect" | "connecting" | "close" | "created" | "deleted" | "changed" | "child";
 
 /** Options of a client. */
-export interface NativeConfig {
+interface NativeConfig {
   readonly connect: string;
   readonly timeout: number;
   readonly debug_level: number;

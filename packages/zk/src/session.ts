@@ -19,6 +19,7 @@ const OPENING = 10_000;
 const PAUSE = 50;
 /** How long a connection may take at first, in ms; twice as long after each that came to nothing. Once all servers have refused it, the native client rests for a third of the session's time. */
 const PATIENCE = 500;
+const MOST_PATIENCE = 4000;
 const NO_DATA: Buffer = Buffer.alloc(0);
 
 /** What a session tells. */
@@ -133,7 +134,7 @@ export class Session {
         await this.#serve({ zk, held, line }, signal);
       } catch (error) {
         this.#why = reasonFor(error);
-        patience *= 2;
+        patience = Math.min(2 * patience, MOST_PATIENCE);
         // Whoever opens need not wait for what will not come.
         if (isFatal(error)) this.#onOpened();
       }
@@ -193,8 +194,9 @@ export class Session {
 export async function ensure(zk: ZkClient, path: string, restricted = false): Promise<void> {
   try {
     await zk.create(path, NO_DATA, PERSISTENT);
-    if (restricted) await zk.setAccess(path);
   } catch (error) {
     if (!isZkError(error, ZK_CODES.nodeExists)) throw error;
   }
+  // Also when it was there: whoever made it may have died before this.
+  if (restricted) await zk.setAccess(path);
 }

@@ -16,7 +16,7 @@ import { CONNECTED, type NativeClient, type NativeStat } from "./native.ts";
 import { ZkError, ZK_CODES } from "./zk-error.ts";
 
 /** The most bytes of data in one node. The server's limit for a whole request (`jute.maxbuffer`) is 1,048,575 unless changed. */
-export const MOST_BYTES: number = 1_000_000;
+const MOST_BYTES: number = 1_000_000;
 
 /** What is known of a node. */
 export interface Stat {

@@ -57,7 +57,7 @@ describe.skipIf(!there.available)("the connection", () => {
       const child = new Child("work", proxy.hosts, site.root);
       await child.said("open");
       for (let cut = 1; cut <= CUTS; cut++) {
-        await sleep(dice.below(60));
+        await sleep(dice.below(150));
         const before = child.count("event reconnected");
         proxy.faults.cut();
         // Some cuts hit a connection that is being made.

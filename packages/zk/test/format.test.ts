@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { sealInline } from "../src/entry.ts";
 import { Paths, type QueuePaths } from "../src/paths.ts";
 import { PERSISTENT, SEQUENTIAL } from "../src/zk-client.ts";
-import { code, failure, newJob, type Raw, Site, texts } from "./support.ts";
+import { code, failure, newJob, type Raw, setFormat, Site, texts } from "./support.ts";
 
 const there = await available("zk");
 const report = (): void => undefined;
@@ -74,7 +74,7 @@ describe.skipIf(!there.available)("the stored format", { timeout: 30_000 }, () =
     await seam.put(newJob("a"));
     const [held] = await seam.take();
     const node = sealInline({ head: Buffer.from("from the future"), body: Buffer.alloc(0) });
-    node.writeUInt8(2, 0);
+    setFormat(node, 2);
     await raw.zk.create(paths.newEntry(0), node, SEQUENTIAL);
     for (const each of [seam, await site.queue()]) {
       const error = await failure(each.stats());

@@ -17,6 +17,7 @@ import {
   systemClock,
 } from "@pq/core/backend";
 import { newJob as plainJob } from "@pq/core/testing";
+import { crc32c } from "@pq/core/state";
 import { fourLetter, startZk, type ZkOptions as ServerOptions, type ZkServer } from "@pq/services";
 import { Connection } from "../src/connection.ts";
 import { zk, type ZkOptions } from "../src/index.ts";
@@ -37,7 +38,7 @@ export interface Raw {
 let roots = 0;
 
 /** Connect to a server, past the backend. */
-export async function rawClient(hosts: string, options: Partial<ZkOptions> = {}): Promise<Raw> {
+async function rawClient(hosts: string, options: Partial<ZkOptions> = {}): Promise<Raw> {
   const resolved = resolveOptions({ hosts, ...options });
   const line = new Connection(resolved, systemClock, null);
   await line.connect(new AbortController().signal);
@@ -242,4 +243,10 @@ export class Dice {
   of<T>(values: readonly T[]): T {
     return values[this.below(values.length)]!;
   }
+}
+
+/** Make an entry's node one of another format, with the right checksum. */
+export function setFormat(node: Buffer, format: number): void {
+  node.writeUInt8(format, 4);
+  node.writeUInt32LE(crc32c(node, 4), 0);
 }

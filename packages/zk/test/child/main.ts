@@ -12,7 +12,7 @@ import { isPqError, Queue } from "@pq/core";
 import { zk } from "../../src/index.ts";
 
 const [command = "", hosts = "", root = "", session = "4000"] = process.argv.slice(2);
-const HANDS = 6;
+const HANDS = 12;
 
 /** What `work` says at its end. */
 export interface Summary {
