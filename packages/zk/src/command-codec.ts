@@ -7,7 +7,7 @@
  * record   checksum of the rest (4), length of the headers (2), headers, payload: one for each job of a put, in the body
  * ```
  */
-import type { ControlParams, JobId, NewJob, RequestId, Settlement, Touch } from "@pq/core/backend";
+import type { ControlParams, NewJob, Settlement, Touch } from "@pq/core/backend";
 import { ByteReader, ByteWriter, crc32c, USUAL_ATTEMPTS } from "@pq/core/state";
 import type { Command, EntryHead, PutCommand, PutJob } from "./commands.ts";
 import { readJobId, readRequest, writeId } from "./id-bytes.ts";

@@ -57,6 +57,8 @@ export class Session {
   #connected = false;
   /** The member of the session before, until the next one tells. */
   #lost: string | null = null;
+  /** When the session is over unless the servers are heard of again, by the monotonic clock. */
+  #end = Infinity;
   #why = "not opened";
   #onOpened: () => void = () => undefined;
 
@@ -82,9 +84,9 @@ export class Session {
     return this.#active?.member ?? "";
   }
 
-  /** Is the session over, and no other there yet? Then all that it held is lost. */
+  /** Is the session over, by this process's own clock, and no other there yet? Then all that it held is lost. */
   get isOver(): boolean {
-    return this.#run !== undefined && this.#active === undefined;
+    return this.#run !== undefined && !this.#connected && this.#clock.monotonic() > this.#end;
   }
 
   /** Connect, and keep connected until `close`. Rejects with `UNAVAILABLE` when that took more than 10 s. */
@@ -161,6 +163,7 @@ export class Session {
     await line.lost(signal);
     // A connection that says nothing is given up after two thirds of the session's time.
     held.heard = Math.max(zk.heard, this.#clock.monotonic() - (held.timeout * 2) / 3);
+    this.#end = line.isOver ? 0 : held.heard + held.timeout;
     this.#connected = false;
     this.#why = line.isOver ? "the session expired" : "the connection was lost";
     if (!signal.aborted) this.#events.down(`ZooKeeper at ${address}: ${this.#why}`);
