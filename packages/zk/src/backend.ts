@@ -207,12 +207,13 @@ export class ZkBackend implements Backend {
     else for (const queue of this.#opened?.queues.values() ?? []) queue.fired(path);
   }
 
+  /** A session came or went. */
   #readMembers(): void {
-    void this.#reap().catch(() => undefined);
+    this.#reap().catch(() => undefined);
   }
 
   async #reap(): Promise<void> {
     await this.#members.read(this.#session.use());
-    for (const queue of this.#opened?.queues.values() ?? []) queue.reap();
+    await Promise.all([...(this.#opened?.queues.values() ?? [])].map((queue) => queue.reap().catch(() => undefined)));
   }
 }

@@ -3,7 +3,7 @@ import type {
   BackendEvent, Clock, ControlParams, ControlResult, DeliveredJob, PutOutcome, PutParams, QueueStats, ReadParams, ReadResult,
   SettleOutcome, SettleParams, StoredJob, TakeParams, TouchParams, WaitParams,
 } from "@pq/core/backend"; // prettier-ignore
-import { isPqError, PqError } from "@pq/core/backend";
+import { isPqError, PqError, sleep } from "@pq/core/backend";
 import { COUNTER_NAMES, listPage, slotsOfIds } from "@pq/core/state";
 import type { Member } from "./commands.ts";
 import { callError } from "./errors.ts";
@@ -30,6 +30,10 @@ export interface QueueContext {
   isOver(): boolean;
   report(event: BackendEvent): void;
 }
+
+/** How much later each of those who saw a session end looks after it, and how many that goes on for, in ms. */
+const BEHIND = 25;
+const MOST_BEHIND = 20;
 
 /** Counters of a queue that never was. */
 const ZERO: QueueStats = Object.freeze({
@@ -76,7 +80,7 @@ export class ZkQueue {
       if (!(await this.#mayHaveJobs(request))) return [];
       const views = await this.#log.submit({ type: "take", request, limit, lease });
       if (views.length === 0) return [];
-      const jobs = await this.#complete(views);
+      const jobs = await this.#complete(views, true);
       if (jobs.length > 0) return jobs;
     }
   }
@@ -104,17 +108,15 @@ export class ZkQueue {
   }
 
   async read(params: ReadParams): Promise<ReadResult> {
-    for (;;) {
-      const replica = await this.#log.current();
-      if (replica === null) return { jobs: [], cursor: null };
-      const { slots, cursor } =
-        "ids" in params
-          ? { slots: slotsOfIds(replica.queue, params.ids), cursor: null }
-          : listPage(replica.queue, params);
-      const views = slots.map((slot) => storedView(replica, slot));
-      const jobs: readonly StoredJob[] = await this.#complete(views);
-      return { jobs, cursor };
-    }
+    const replica = await this.#log.current();
+    if (replica === null) return { jobs: [], cursor: null };
+    const { slots, cursor } =
+      "ids" in params
+        ? { slots: slotsOfIds(replica.queue, params.ids), cursor: null }
+        : listPage(replica.queue, params);
+    const views = slots.map((slot) => storedView(replica, slot));
+    const jobs: readonly StoredJob[] = await this.#complete(views, false);
+    return { jobs, cursor };
   }
 
   async stats(): Promise<QueueStats> {
@@ -137,9 +139,11 @@ export class ZkQueue {
     if (this.#log.replica !== null) this.#own.push(member);
   }
 
-  /** Give back what sessions hold that are over. */
-  reap(): void {
-    void this.#reap().catch(() => undefined);
+  /** Give back what sessions hold that are over. Of those who know, one after the other tries, so that one of them does it. */
+  async reap(): Promise<void> {
+    const { members, clock } = this.#context;
+    await sleep(clock, Math.min(members.rank(this.#context.member()), MOST_BEHIND) * BEHIND);
+    await this.#reap();
   }
 
   /** Everybody who waits goes home. */
@@ -214,16 +218,15 @@ export class ZkQueue {
       for (const node of [group, path]) await ensure(zk, node, restricted);
       this.#named = true;
     } catch (error) {
-      const failure = callError(error, this.#context.address, true);
-      throw isPqError(failure, "UNAVAILABLE")
-        ? callError(new Error("the queue could not be named"), this.#context.address, true)
-        : failure;
+      // The jobs are stored by now.
+      throw unknown(callError(error, this.#context.address, true));
     }
   }
 
-  /** Add the records. Jobs whose records are damaged are put aside. */
+  /** Add the records. Jobs whose records are damaged are put aside. `changed`: the call has changed something already. */
   async #complete<T extends object>(
     views: readonly { readonly place: Place; readonly job: T & { readonly id: StoredJob["id"] } }[],
+    changed: boolean,
   ): Promise<(T & { readonly id: StoredJob["id"]; readonly payload: Uint8Array; readonly headers: string })[]> {
     const { address } = this.#context;
     try {
@@ -239,7 +242,9 @@ export class ZkQueue {
       }
       return jobs;
     } catch (error) {
-      throw callError(error, address, true);
+      // Core makes the call again, and finds the jobs leased already.
+      const failure = callError(error, address, changed);
+      throw changed && isPqError(failure, "UNAVAILABLE") ? unknown(failure) : failure;
     }
   }
 
@@ -251,4 +256,9 @@ export class ZkQueue {
     const where = this.#paths.entry(position);
     this.#context.report({ type: "damage", message: `the record of job ${id} is damaged`, queue: this.name, where });
   }
+}
+
+/** Something was done before this failed. */
+function unknown({ message, cause }: PqError): PqError {
+  return new PqError("OUTCOME_UNKNOWN", message, { cause });
 }

@@ -65,11 +65,6 @@ export class Waiting {
     this.#member = member;
   }
 
-  /** Has this process a place in line, or had it one? */
-  get hasTickets(): boolean {
-    return this.#tickets.size > 0;
-  }
-
   /** The seam's `wait`. */
   async wait({ timeout, signal }: Pick<WaitParams, "timeout" | "signal">): Promise<void> {
     if (signal.aborted) return;
@@ -93,7 +88,8 @@ export class Waiting {
 
   /** One of this process was woken. */
   woken({ member, ticket }: InLine): void {
-    if (member !== this.#owner || !this.#tickets.delete(ticket)) return;
+    if (member !== this.#owner) return;
+    this.#tickets.delete(ticket);
     const [waiter] = this.#waiters;
     if (waiter === undefined) void this.#log.submit({ type: "leave", ticket }).catch(() => undefined);
     else waiter.end();
