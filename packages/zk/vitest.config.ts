@@ -5,7 +5,7 @@ const config: ViteUserConfig = mergeConfig(shared, {
   // Tests mostly wait for real time, so more of them at once than there are processors.
   test: {
     name: "zk",
-    maxWorkers: 4,
+    maxWorkers: 3,
     sequence: { groupOrder: 3 },
     globalSetup: ["../../tools/services/setup-zk.ts"],
   },

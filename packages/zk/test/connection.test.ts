@@ -11,10 +11,10 @@ import { code, Dice, failure, newJob, Site, texts } from "./support.ts";
 
 const there = await available("zk");
 /** How many times connections are cut; 1,000 by hand. */
-const CUTS = Number(process.env["PQ_ZK_CUTS"] ?? 150);
+const CUTS = Number(process.env["PQ_ZK_CUTS"] ?? 100);
 const SEED = Number(process.env["PQ_ZK_SEED"] ?? Math.floor(Math.random() * 1e6));
 /** How many times the server is killed and started again; 20 by hand. */
-const RESTARTS = Number(process.env["PQ_ZK_RESTARTS"] ?? 10);
+const RESTARTS = Number(process.env["PQ_ZK_RESTARTS"] ?? 6);
 
 describe.skipIf(!there.available)("the connection", () => {
   let server: ZkServer;

@@ -245,8 +245,8 @@ describe.skipIf(!there.available)("kazoo", { timeout: 60_000 }, () => {
     expect(woken).toBe(1);
     // The put and the take.
     expect((await entries()) - before).toBe(2);
-    // Each reads the two entries, and watches for the next one; besides there are greetings.
-    expect(more).toBeLessThan(20 * 15);
+    // Each reads the two entries, and watches for the next one; besides there are greetings, more of them on a slow machine.
+    expect(more).toBeLessThan(20 * 40);
     for (const stop of stops) stop.abort();
     await Promise.all(waits);
   });

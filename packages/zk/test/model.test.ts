@@ -24,7 +24,7 @@ describe.skipIf(!there.available)("zk", () => {
     const found = await modelTest(harness, fc, {
       runs: RUNS,
       shrink: false,
-      tick: 2000,
+      tick: 5000,
       ...(SEED !== undefined && { seed: Number(SEED) }),
     });
     await annotate(`${found.runs} sequences, ${found.commands} calls, ${found.undecided} undecided`);
