@@ -20,6 +20,7 @@ const REFUSALS: ReadonlyMap<number, string> = new Map([
   [ZK_CODES.sessionMoved, "refused: the session moved to another server"],
   [ZK_CODES.marshalling, "not sent: the client is closing"],
   [ZK_CODES.noAuth, "refused: no right to the nodes of the queue. Log in as the user who made them (`auth`)"],
+  [ZK_CODES.noChroot, "the chroot, the path after the hosts, does not exist: create it first"],
   [ZK_CODES.authFailed, "refused: the login is wrong"],
   [ZK_CODES.badArguments, "refused: the server does not know this call. ZooKeeper 3.5 or later is needed"],
 ]);
@@ -30,9 +31,11 @@ export function reasonFor(error: unknown): string {
   return REFUSALS.get(error.code) ?? error.message;
 }
 
-/** Does it help to try again before somebody mends something? */
+const FATAL: readonly number[] = [ZK_CODES.noAuth, ZK_CODES.authFailed, ZK_CODES.noChroot];
+
+/** Is it of no use to try again before somebody mends something? */
 export function isFatal(error: unknown): boolean {
-  return error instanceof ZkError && (error.code === ZK_CODES.noAuth || error.code === ZK_CODES.authFailed);
+  return error instanceof ZkError && FATAL.includes(error.code);
 }
 
 /** The error of a call. `writes`: did it ask for a change that may have been made? */

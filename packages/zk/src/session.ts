@@ -12,7 +12,7 @@ import { isFatal, reasonFor } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Paths } from "./paths.ts";
 import { EPHEMERAL, PERSISTENT, ZkClient } from "./zk-client.ts";
-import { isZkError, ZK_CODES } from "./zk-error.ts";
+import { isZkError, ZK_CODES, ZkError } from "./zk-error.ts";
 
 /** How long opening may take, and the pause before each new connection, in ms. */
 const OPENING = 10_000;
@@ -183,8 +183,13 @@ export class Session {
     const restricted = credentials !== null;
     const { root, members, names, queues } = this.#paths;
     const parents = root.split("/").slice(1);
-    for (let depth = 1; depth < parents.length; depth++) await ensure(zk, `/${parents.slice(0, depth).join("/")}`);
-    for (const path of [root, members, names, queues]) await ensure(zk, path, restricted);
+    try {
+      for (let depth = 1; depth < parents.length; depth++) await ensure(zk, `/${parents.slice(0, depth).join("/")}`);
+      for (const path of [root, members, names, queues]) await ensure(zk, path, restricted);
+    } catch (error) {
+      // Everything else was made here: it can only be what the client puts before all paths.
+      throw isZkError(error, ZK_CODES.noNode) ? new ZkError(ZK_CODES.noChroot, "connect") : error;
+    }
     const member = newRequestId();
     const path = this.#paths.member(member);
     await zk.create(path, NO_DATA, EPHEMERAL);

@@ -14,6 +14,8 @@ export const ZK_CODES = {
   authFailed: -115,
   closing: -116,
   sessionMoved: -118,
+  /** Our own: the path after the hosts does not exist. */
+  noChroot: -1101,
 } as const;
 
 const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(ZK_CODES).map(([name, code]) => [code, name]));

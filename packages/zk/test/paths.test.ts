@@ -3,6 +3,7 @@ import { available } from "@pq/services";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeName, encodeName, entryNumber, guidOf, Paths } from "../src/paths.ts";
+import { PERSISTENT } from "../src/zk-client.ts";
 import { newJob, Seam, Site, texts, treeOf } from "./support.ts";
 
 const there = await available("zk");
@@ -109,5 +110,31 @@ describe.skipIf(!there.available)("stored names", { timeout: 60_000 }, () => {
     const rest = { request: newRequestId(), after: null, maxSize: null, partial: false, transaction: null };
     for (const queue of ["a", "b"]) await backend.put({ ...rest, queue, jobs: [newJob(queue)] });
     expect([(await backend.stats("a")).ready, (await backend.stats("b")).ready]).toEqual([1, 1]);
+  });
+});
+
+describe.skipIf(!there.available)("a chroot", () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await Site.start();
+  });
+  afterAll(() => site.close());
+
+  test("that is there holds everything, and is woken in", { timeout: 20_000 }, async () => {
+    const raw = await site.raw();
+    await raw.zk.create("/app", Buffer.alloc(0), PERSISTENT);
+    const hosts = `${site.server.hosts}/app`;
+    const [putter, waiter] = [await site.queue("q", { hosts }), await site.queue("q", { hosts })];
+    const waiting = waiter.backend.wait({ queue: "q", timeout: 10_000, signal: new AbortController().signal });
+    await putter.put(newJob("job"));
+    await waiting;
+    expect(texts(await waiter.take())).toEqual(["job"]);
+    expect(await raw.zk.children("/")).toEqual(expect.not.arrayContaining([site.root.slice(1)]));
+    expect(await raw.zk.children("/app")).toEqual([site.root.slice(1)]);
+  });
+
+  test("that is not there is an error that says so, at once", async () => {
+    const opening = site.backend({ hosts: `${site.server.hosts}/nowhere` });
+    await expect(opening).rejects.toThrow(/chroot.*does not exist/);
   });
 });
