@@ -33,15 +33,14 @@ describe.skipIf(!mongo.available)("queues on MongoDB under faults", () => {
   });
 
   it("lose jobs when the server loses what it has answered, and the checks see it", { timeout: 300_000 }, async () => {
-    const { code, output, facts } = await runFaults(
-      "mongo",
-      join(folder, "weak"),
-      "--cuts",
-      "1",
-      "--restarts",
-      "4",
-      "--weak",
-    );
+    const run = (name: string): ReturnType<typeof runFaults> =>
+      runFaults("mongo", join(folder, name), "--cuts", "1", "--restarts", "4", "--weak");
+    // What was cut off may leave the stand-in with an index that names two documents, and it refuses every write of them then. That run shows nothing.
+    const found = await run("weak").catch((error: unknown) => {
+      if (!String(error).includes("Expected one element but got at least two")) throw error;
+      return run("weak-again");
+    });
+    const { code, output, facts } = found;
     expect(code, output).toBe(0);
     expect(facts.violations["lost"]).toBeGreaterThan(0);
   });

@@ -69,8 +69,15 @@ export class Site {
   /** Everything that is stored: each key with its dump. */
   async contents(): Promise<Record<string, string>> {
     const keys = (await this.admin.keysBuffer("*")).toSorted((a, b) => Buffer.compare(a, b));
-    const dumps = await Promise.all(keys.map((key) => this.admin.dumpBuffer(key)));
-    return Object.fromEntries(keys.map((key, at) => [key.toString("latin1"), dumps[at]?.toString("base64") ?? ""]));
+    const dumps = await Promise.all(keys.map((key) => this.#dump(key)));
+    return Object.fromEntries(keys.map((key, at) => [key.toString("latin1"), dumps[at] ?? ""]));
+  }
+
+  /** A server may change the order of a hash's fields at any time, when it makes its table larger or smaller. */
+  async #dump(key: Buffer): Promise<string> {
+    if ((await this.admin.type(key)) !== "hash") return (await this.admin.dumpBuffer(key)).toString("base64");
+    const fields = Object.entries(await this.admin.hgetallBuffer(key));
+    return JSON.stringify(fields.map(([field, value]) => `${field}: ${value.toString("base64")}`).toSorted());
   }
 
   /** What INFO says, by name. */
