@@ -9,7 +9,7 @@ import { type BackendEvent, type Clock, PqError, sleep } from "@pq/core/backend"
 import { Bodies } from "./bodies.ts";
 import { type OwnEntry, type ReadEntry, readEntry, timeOwnEntry } from "./log-reader.ts";
 import { BUCKET, entryNumber, type QueuePaths } from "./paths.ts";
-import { Replica, type Result } from "./replica.ts";
+import { type AppliedEntry, Replica, type Result } from "./replica.ts";
 import type { ServerTime } from "./server-time.ts";
 import { ensure } from "./session.ts";
 import { loadSnapshot, snapshotPosition } from "./snapshot.ts";
@@ -222,8 +222,18 @@ export class Follower {
       replica.damaged.add(position);
     }
     this.#misses = 0;
-    const results = replica.apply({ position, time, page, head: head ?? { member: "", commands: [] } });
+    const results = this.#applyTo(replica, { position, time, page, head: head ?? { member: "", commands: [] } });
     this.#events.applied(position, head === null ? null : results);
+  }
+
+  /** A replica on which an entry went wrong is not to be trusted any more: the queue is read anew. */
+  #applyTo(replica: Replica, entry: AppliedEntry): Result[] {
+    try {
+      return replica.apply(entry);
+    } catch (error) {
+      this.reset();
+      throw error;
+    }
   }
 
   /** An entry is not there: it was tidied away, or never was, or the server is behind the one that told of it. */

@@ -4,12 +4,13 @@ import type {
   SettleOutcome, SettleParams, StoredJob, TakeParams, TouchParams, WaitParams,
 } from "@pq/core/backend"; // prettier-ignore
 import { isPqError, PqError, sleep } from "@pq/core/backend";
-import { COUNTER_NAMES, listPage, slotsOfIds } from "@pq/core/state";
+import { listPage, slotsOfIds } from "@pq/core/state";
 import type { Member } from "./commands.ts";
 import { callError } from "./errors.ts";
 import type { Members } from "./members.ts";
 import type { Paths, QueuePaths } from "./paths.ts";
 import { QueueLog } from "./queue-log.ts";
+import { Replica } from "./replica.ts";
 import type { ServerTime } from "./server-time.ts";
 import { ensure } from "./session.ts";
 import { type Place, storedView } from "./views.ts";
@@ -34,12 +35,6 @@ export interface QueueContext {
 /** How much later each of those who saw a session end looks after it, and how many that goes on for, in ms. */
 const BEHIND = 25;
 const MOST_BEHIND = 20;
-
-/** Counters of a queue that never was. */
-const ZERO: QueueStats = Object.freeze({
-  ready: 0, delayed: 0, leased: 0, buried: 0, done: 0, paused: false,
-  counters: Object.freeze(Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0]))) as unknown as QueueStats["counters"],
-}); // prettier-ignore
 
 /** A queue. */
 export class ZkQueue {
@@ -120,8 +115,8 @@ export class ZkQueue {
   }
 
   async stats(): Promise<QueueStats> {
-    const replica = await this.#log.current();
-    return replica?.stats() ?? ZERO;
+    const replica = (await this.#log.current()) ?? new Replica(this.name);
+    return replica.stats();
   }
 
   /** A watch fired. */

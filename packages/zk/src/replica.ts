@@ -4,8 +4,7 @@
  *
  * That time never goes back here: an entry with an earlier one (the leader's clock was stepped, or another leads now) counts as of the latest.
  */
-import type { ControlResult, PutOutcome, QueueStats, SettleOutcome } from "@pq/core/backend";
-import type { RequestId } from "@pq/core/backend";
+import type { ControlResult, PutOutcome, QueueStats, RequestId, SettleOutcome } from "@pq/core/backend";
 import {
   ADDED, control, countPut, factsOf, LEASED, parseWords, planPut, QueueState, recall, settle, stats, take, touch, Usage,
 } from "@pq/core/state"; // prettier-ignore
@@ -98,14 +97,11 @@ export class Replica {
     const results = head.commands.map((command): Result => {
       switch (command.type) {
         case "put": {
-          const { after } = command;
-          const isEarly = after !== null && this.queue.answers.find(after) === undefined;
-          if (isEarly && this.queue.answers.find(command.request) === undefined) return null;
-          const outcomes = this.#once(command.request, command.jobs.length, now, () =>
-            this.#put(command, entry, offset),
-          );
+          // The records of a put stand in the body whatever becomes of it.
+          const start = offset;
           offset += command.jobs.reduce((sum, { size }) => sum + size, 0);
-          return outcomes;
+          if (this.#isEarly(command)) return null;
+          return this.#once(command.request, command.jobs.length, now, () => this.#put(command, entry, start));
         }
         case "take":
           return this.#take(command, head.member, now);
@@ -185,6 +181,12 @@ export class Replica {
     const answer = act();
     this.queue.answers.remember(request, now, items, recall(answer));
     return answer;
+  }
+
+  /** Has the put that this one must come after not come? A repetition is answered whatever it must come after. */
+  #isEarly({ request, after }: PutCommand): boolean {
+    const { answers } = this.queue;
+    return after !== null && answers.find(after) === undefined && answers.find(request) === undefined;
   }
 
   #put(command: PutCommand, entry: Page, start: number): PutOutcome[] {

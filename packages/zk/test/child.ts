@@ -1,15 +1,8 @@
 /** Runs `child/main.ts` as a process of its own. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import fs from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { eventually } from "@pq/core/testing";
-
-const PACKAGES = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
-
-let program: string | undefined;
+import { compiled } from "./compiled.ts";
 
 /** A process. */
 export class Child {
@@ -25,8 +18,7 @@ export class Child {
 
   /** Start it: what to do, on which servers, in which root, with sessions of so many ms. */
   constructor(command: "work" | "hold", hosts: string, root: string, session = 4000) {
-    program ??= compile();
-    this.process = spawn(process.execPath, [program, command, hosts, root, String(session)], {
+    this.process = spawn(process.execPath, [compiled("main.js"), command, hosts, root, String(session)], {
       stdio: ["pipe", "pipe", "pipe"],
     });
     createInterface({ input: this.process.stdout! }).on("line", (line) => this.lines.push(line));
@@ -56,38 +48,4 @@ export class Child {
   count(start: string): number {
     return this.lines.filter((line) => line.startsWith(start)).length;
   }
-}
-
-/** Compile the child and all that it needs to plain JavaScript; it is removed when this process ends. */
-function compile(): string {
-  const out = fs.mkdtempSync(join(tmpdir(), "pq-zk-child-"));
-  process.once("exit", () => fs.rmSync(out, { recursive: true, force: true }));
-  const config = {
-    extends: join(PACKAGES, "..", "tsconfig.base.json"),
-    compilerOptions: {
-      outDir: out,
-      rootDir: PACKAGES,
-      noCheck: true,
-      declaration: false,
-      declarationMap: false,
-      sourceMap: false,
-      typeRoots: [join(PACKAGES, "zk/node_modules/@types")],
-      composite: false,
-      isolatedDeclarations: false,
-    },
-    // Named as roots, since what is reached through node_modules is not emitted.
-    include: ["zk/test/child", "zk/src", "core/src"].map((part) => join(PACKAGES, part)),
-  };
-  fs.writeFileSync(join(out, "tsconfig.json"), JSON.stringify(config));
-  fs.writeFileSync(join(out, "package.json"), JSON.stringify({ type: "module" }));
-  execFileSync(join(PACKAGES, "zk/node_modules/.bin/tsc"), ["-p", join(out, "tsconfig.json")], { stdio: "inherit" });
-  const exported = { ".": "./src/index.js", "./backend": "./src/backend-api.js", "./state": "./src/state/index.js" };
-  fs.writeFileSync(
-    join(out, "core/package.json"),
-    JSON.stringify({ name: "@pq/core", type: "module", exports: exported }),
-  );
-  fs.mkdirSync(join(out, "node_modules/@pq"), { recursive: true });
-  fs.symlinkSync(join(out, "core"), join(out, "node_modules/@pq/core"));
-  fs.symlinkSync(fs.realpathSync(join(PACKAGES, "zk/node_modules/zookeeper")), join(out, "node_modules/zookeeper"));
-  return join(out, "zk/test/child/main.js");
 }

@@ -1,14 +1,9 @@
 /** Fault proxies that run in threads of their own. */
-import { execFileSync } from "node:child_process";
-import fs from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { Faults } from "@pq/core/testing";
 import type { ProxyCommand, ProxyData } from "./child/proxy.ts";
+import { compiled } from "./compiled.ts";
 
-const PACKAGES = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 /** How long a command may take, in ms. */
 const LIMIT = 5000;
 
@@ -20,8 +15,6 @@ export interface ThreadProxy {
   close(): Promise<void>;
 }
 
-let compiled: string | undefined;
-
 /** Start a proxy in front of a server. */
 export async function startProxy({
   host,
@@ -30,11 +23,10 @@ export async function startProxy({
   readonly host: string;
   readonly port: number;
 }): Promise<ThreadProxy> {
-  compiled ??= compile();
   const done = new SharedArrayBuffer(4);
   const counter = new Int32Array(done);
   const workerData: ProxyData = { host, port, done };
-  const worker = new Worker(join(compiled, "zk/test/child/proxy.js"), { workerData });
+  const worker = new Worker(compiled("proxy.js"), { workerData });
   const listening = await new Promise<number>((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);
@@ -62,29 +54,4 @@ export async function startProxy({
       await worker.terminate();
     },
   };
-}
-
-/** Compile the thread's program to plain JavaScript; it is removed when the process ends. */
-function compile(): string {
-  const out = fs.mkdtempSync(join(tmpdir(), "pq-zk-proxy-"));
-  process.once("exit", () => fs.rmSync(out, { recursive: true, force: true }));
-  const config = {
-    extends: join(PACKAGES, "..", "tsconfig.base.json"),
-    compilerOptions: {
-      outDir: out,
-      rootDir: PACKAGES,
-      noCheck: true,
-      declaration: false,
-      declarationMap: false,
-      sourceMap: false,
-      typeRoots: [join(PACKAGES, "zk/node_modules/@types")],
-      composite: false,
-      isolatedDeclarations: false,
-    },
-    files: [join(PACKAGES, "zk/test/child/proxy.ts")],
-  };
-  fs.writeFileSync(join(out, "tsconfig.json"), JSON.stringify(config));
-  fs.writeFileSync(join(out, "package.json"), JSON.stringify({ type: "module" }));
-  execFileSync(join(PACKAGES, "zk/node_modules/.bin/tsc"), ["-p", join(out, "tsconfig.json")], { stdio: "inherit" });
-  return out;
 }

@@ -72,6 +72,27 @@ export const chained: readonly Mutant[] = [
       return override(backend, { put: (params) => put(params) });
     },
   },
+  {
+    rule: "chained.refused-harms-no-other",
+    bug: "loses the payloads of puts that come together with one that it refuses",
+    wrap(backend) {
+      let refusing = 0;
+      return override(backend, {
+        async put(params) {
+          if (refusing > 0) {
+            return backend.put({ ...params, jobs: params.jobs.map((job) => ({ ...job, payload: new Uint8Array() })) });
+          }
+          if (params.after === null) return backend.put(params);
+          refusing++;
+          try {
+            return await backend.put(params);
+          } finally {
+            refusing--;
+          }
+        },
+      });
+    },
+  },
   ...(["duplicate", "full"] as const).map((status) => ({
     rule: "chained.any-answer-counts",
     bug: `does not count a put that was answered "${status}"`,

@@ -121,6 +121,20 @@ export const chained: readonly Rule[] = [
     },
   },
   {
+    id: "chained.refused-harms-no-other",
+    title: "a put that is refused leaves those alone that come at the same moment",
+    promise: "P11",
+    needs,
+    async run(t) {
+      const q = await seam(t);
+      await q.stats(); // connected, so that both go at once
+      const early = putOf([job("too early"), job("as early")], newRequestId());
+      const good = putOf([job("1"), job("second")], null);
+      await Promise.all([expectRefused(q, early), carryOut(q, good), carryOut(q, putOf([job("third of all")], null))]);
+      assert.deepEqual(texts(await q.take(5)).toSorted(), ["1", "second", "third of all"]);
+    },
+  },
+  {
     id: "chained.any-answer-counts",
     title: "a put may come after one that stored nothing, for duplicates or for want of room",
     promise: "order",
