@@ -17,6 +17,8 @@ export { startMongo } from "./mongo-start.ts";
 export { type RedisCluster, type RedisClusterOptions, startRedisCluster } from "./redis-cluster.ts";
 export { type SentinelOptions, type Sentinels, startSentinels } from "./redis-sentinel.ts";
 export { startRedis } from "./redis-start.ts";
+export type { TarantoolOptions, TarantoolServer, TarantoolSettings, TarantoolUsing } from "./tarantool.ts";
+export { startTarantool } from "./tarantool-start.ts";
 export type { ZkOptions, ZkServer, ZkSettings, ZkUsing } from "./zk.ts";
 export { startZkEnsemble, type ZkEnsemble, type ZkEnsembleOptions } from "./zk-ensemble.ts";
 export type { ZkProgram } from "./zk-program.ts";

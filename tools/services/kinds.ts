@@ -5,7 +5,7 @@ import { mongoJavaServer } from "./mongo-jars.ts";
 import { zkJars } from "./zk-jars.ts";
 
 /** The name of a kind of server. */
-export type KindName = "redis" | "valkey" | "mongo" | "zk";
+export type KindName = "redis" | "valkey" | "mongo" | "tarantool" | "zk";
 
 /** How one kind of server is found. */
 export interface Kind<Name extends KindName = KindName> {
@@ -59,6 +59,15 @@ export const kinds: { readonly [Name in KindName]: Kind<Name> } = {
     install:
       "macOS: brew install mongodb-community; for a stand-in only a JDK 17, Debian: apt-get install openjdk-17-jdk-headless",
     standIn: mongoJavaServer,
+  },
+  tarantool: {
+    name: "tarantool",
+    addressVariable: "PQ_TARANTOOL_URL",
+    imageVariable: "PQ_TARANTOOL_IMAGE",
+    image: "tarantool/tarantool:3.8.0",
+    program: "tarantool",
+    debianPackages: ["tarantool"],
+    install: "Debian: apt-get install tarantool; macOS: brew install tarantool",
   },
   zk: {
     name: "zk",

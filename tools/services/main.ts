@@ -12,6 +12,7 @@ import { notTested } from "./global-setup.ts";
 import { type KindName, kinds } from "./kinds.ts";
 import { startMongo } from "./mongo-start.ts";
 import { startRedis } from "./redis-start.ts";
+import { startTarantool } from "./tarantool-start.ts";
 import { Unavailable } from "./unavailable.ts";
 import { startZk } from "./zk-start.ts";
 
@@ -52,6 +53,10 @@ async function start(name: KindName): Promise<{ server: { close(): Promise<void>
     case "zk": {
       const server = await startZk({ using });
       return { server, address: server.hosts };
+    }
+    case "tarantool": {
+      const server = await startTarantool({ using });
+      return { server, address: server.url };
     }
     case "mongo": {
       const server = await startMongo({ using });
