@@ -45,6 +45,13 @@ export class Container {
     return resume;
   }
 
+  /** Run another command in it; resolves with what that prints. Rejects with it when the command fails. */
+  async run(command: readonly string[]): Promise<string> {
+    const { output, stdout, exitCode } = await this.#started.exec([...command]);
+    if (exitCode !== 0) throw new Error(`${command[0]} in ${this.image} ended with ${exitCode}.\n${output.trim()}`);
+    return stdout;
+  }
+
   /** SIGKILL its server; resolves when it is gone. The data stay. Does nothing while it does not run. */
   async kill(): Promise<void> {
     this.#resume?.();

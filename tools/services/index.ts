@@ -18,6 +18,12 @@ export { type RedisCluster, type RedisClusterOptions, startRedisCluster } from "
 export { type SentinelOptions, type Sentinels, startSentinels } from "./redis-sentinel.ts";
 export { startRedis } from "./redis-start.ts";
 export type { TarantoolOptions, TarantoolServer, TarantoolSettings, TarantoolUsing } from "./tarantool.ts";
+export type { TarantoolProgram } from "./tarantool-program.ts";
+export {
+  startTarantoolReplicaSet,
+  type TarantoolReplicaSet,
+  type TarantoolReplicaSetOptions,
+} from "./tarantool-replica-set.ts";
 export { startTarantool } from "./tarantool-start.ts";
 export type { ZkOptions, ZkServer, ZkSettings, ZkUsing } from "./zk.ts";
 export { startZkEnsemble, type ZkEnsemble, type ZkEnsembleOptions } from "./zk-ensemble.ts";

@@ -62,11 +62,11 @@ if not box.info.ro then
   user('${REPLICATOR.split(":")[0]}', '${REPLICATOR.split(":")[1]}')
   box.schema.user.grant('${REPLICATOR.split(":")[0]}', 'replication', nil, nil, once)
 end
-${adminText(adminSocket(folder))}
 do
 ${init}
 end
 if is_new then box.cfg{read_only = true} end
+${adminText(adminSocket(folder))}
 io.stderr:write('pq: ready\\n')
 `;
 }
@@ -102,12 +102,25 @@ end
 `;
 }
 
+/** A program for where the socket of `admin` is out of reach: it sends its argument there, and prints the answer. */
+export function adminClientText(folder: string): string {
+  return `
+local peer = assert(require('socket').tcp_connect('unix/', ${luaString(adminSocket(folder))}))
+peer:write(arg[1])
+peer:shutdown('W')
+io.stdout:write(peer:read(${MOST_BYTES}))
+io.stdout:flush()
+os.exit(0)
+`;
+}
+
 /** A string of Lua. It knows no \u. */
 function luaString(text: string): string {
   return JSON.stringify(text).replaceAll(/\\u00([0-9a-f]{2})/g, String.raw`\x$1`);
 }
 
-function luaTable(cfg: TarantoolCfg): string {
+/** What `box.cfg` takes, as Lua. */
+export function luaTable(cfg: TarantoolCfg): string {
   return `{${Object.entries(cfg)
     .map(([name, value]) => `${name} = ${luaValue(value)}`)
     .join(", ")}}`;

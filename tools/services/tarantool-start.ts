@@ -14,6 +14,10 @@ export async function startTarantool(options: TarantoolOptions = {}): Promise<Ta
   const kind = kinds.tarantool;
   const server = await startFirst<TarantoolServer>(kind, placesOf(options), {
     address: () => connectTarantool(process.env[kind.addressVariable] ?? ""),
+    container: async () => {
+      const { startTarantoolContainer } = await import("./tarantool-container.ts"); // its libraries take a third of a second
+      return startTarantoolContainer(options);
+    },
     program: () => startTarantoolProgram(() => options),
   });
   announce(`Tarantool ${server.version} from ${server.source}`);
