@@ -10,8 +10,10 @@ export interface TarantoolPlace {
   readonly folder: string;
 }
 
-/** Who the members of a replica set are to each other. */
-export const REPLICATOR = "replicator:replicator";
+/** The user that the members of a replica set are to each other, and the password. */
+const MEMBER = "replicator";
+/** What the address of a member begins with. */
+export const REPLICATOR: string = `${MEMBER}:${MEMBER}`;
 
 /** What it prints once it can be used. Its own log says so before there are the users. */
 export const readyLine: RegExp = /^pq: ready$/m;
@@ -59,8 +61,8 @@ if not box.info.ro then
   local once = {if_not_exists = true}
   user('${USER}', '${PASSWORD}')
   box.schema.user.grant('${USER}', 'read,write,execute,create,drop,alter,session,usage', 'universe', nil, once)
-  user('${REPLICATOR.split(":")[0]}', '${REPLICATOR.split(":")[1]}')
-  box.schema.user.grant('${REPLICATOR.split(":")[0]}', 'replication', nil, nil, once)
+  user('${MEMBER}', '${MEMBER}')
+  box.schema.user.grant('${MEMBER}', 'replication', nil, nil, once)
 end
 do
 ${init}

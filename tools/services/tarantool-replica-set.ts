@@ -70,7 +70,7 @@ class ReplicaSet implements TarantoolReplicaSet {
 
   /** The master makes the data by itself, the others get them from it, and then each knows all. */
   async form(): Promise<void> {
-    this.#master = await this.#start({});
+    this.#master = await this.#start({ replication_connect_quorum: 0 });
     this.members.push(this.#master);
     const first = { read_only: true, replication: this.#uris(), replication_connect_quorum: 1 };
     this.members.push(...(await startAll(this.#size - 1, async () => this.#start(first))));
