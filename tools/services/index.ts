@@ -17,7 +17,13 @@ export { startMongo } from "./mongo-start.ts";
 export { type RedisCluster, type RedisClusterOptions, startRedisCluster } from "./redis-cluster.ts";
 export { type SentinelOptions, type Sentinels, startSentinels } from "./redis-sentinel.ts";
 export { startRedis } from "./redis-start.ts";
-export type { TarantoolOptions, TarantoolServer, TarantoolSettings, TarantoolUsing } from "./tarantool.ts";
+export type {
+  TarantoolCfg,
+  TarantoolOptions,
+  TarantoolServer,
+  TarantoolSettings,
+  TarantoolUsing,
+} from "./tarantool.ts";
 export type { TarantoolProgram } from "./tarantool-program.ts";
 export {
   startTarantoolReplicaSet,
