@@ -1,0 +1,81 @@
+-- Take: lease the first jobs. The answer is rows as they are stored now, and what they have in pieces.
+local pq = ...
+local ID, STATE, FENCE = pq.ID, pq.STATE, pq.FENCE
+
+-- An answer is no larger than this, if it has more than one job.
+local MOST_BYTES = 4 * 1024 * 1024
+
+-- What a take gives out.
+local function new_batch()
+  return { jobs = {}, blobs = {}, damaged = {}, bytes = 0 }
+end
+
+-- Add a leased job; false when it cannot be read.
+local function add(batch, job)
+  local number = #batch.jobs + 1
+  if #job >= pq.PAYLOAD and not pq.load_bytes(job, number, batch.blobs) then return false end
+  batch.jobs[number] = job
+  batch.bytes = batch.bytes + pq.bytes_of(job)
+  return true
+end
+
+-- The jobs that this request leased, and has still.
+local function held(c, answer)
+  local batch, count = new_batch(), #answer[1] / 16
+  for index = 1, count do
+    local job = pq.jobs:get({ c.q, answer[1]:sub(16 * index - 15, 16 * index) })
+    local is_held = job ~= nil and job[STATE] == pq.LEASED and job[FENCE] == answer[2] + index - 1 and job[pq.RANK] > c.now
+    if is_held then add(batch, job) end
+  end
+  return batch
+end
+
+-- Put aside what cannot be read.
+local function put_aside(c, job, batch)
+  pq.damaged:replace({ c.n, job[ID], c.now, job:totable() })
+  batch.damaged[#batch.damaged + 1] = job[ID]
+  pq.drop(c, pq.jobs:get({ c.q, job[ID] }))
+end
+
+-- One job too many was asked for if it is too large together with those before it.
+local function is_enough(batch, job)
+  return #batch.jobs > 0 and batch.bytes + pq.bytes_of(job) > MOST_BYTES
+end
+
+local function lease_all(c, limit, lease, member)
+  local batch = new_batch()
+  local until_op, fence_op, attempt_op = { '=', pq.RANK, 0 }, { '=', FENCE, 0 }, { '=', pq.ATTEMPT, 0 }
+  local ops = { { '=', STATE, pq.LEASED }, until_op, fence_op, attempt_op, { '=', pq.HOLDER, member } }
+  for _, job in ipairs(pq.jobs.index.order:select({ c.q, pq.READY }, { limit = limit })) do
+    if is_enough(batch, job) then break end
+    local own = job[pq.LEASE]
+    local ends = c.now + (own == nil and lease or own)
+    until_op[3], fence_op[3], attempt_op[3] = ends, pq.next_fence(c), job[pq.ATTEMPT] + 1
+    local leased = pq.lease(c, job, ops)
+    c.soon = math.min(c.soon, ends)
+    pq.count_state(c, pq.READY, -1)
+    pq.count_state(c, pq.LEASED, 1)
+    if not add(batch, leased) then put_aside(c, leased, batch) end
+  end
+  return batch
+end
+
+function pq.methods.take(name, request, limit, lease, member)
+  local c = pq.find_queue(name)
+  if c == nil then return nil, {}, {}, {} end
+  pq.catch_up(c)
+  local known = pq.known(c, request)
+  if known ~= nil then
+    local batch = held(c, known)
+    if #batch.jobs > 0 then return c, batch.jobs, batch.blobs, batch.damaged end
+  end
+  if c.paused then return c, {}, {}, {} end
+  local batch = lease_all(c, limit, lease, member)
+  if #batch.jobs > 0 then
+    pq.count(c, 'take', #batch.jobs)
+    local ids = {}
+    for index, job in ipairs(batch.jobs) do ids[index] = job[ID] end
+    pq.remember(c, request, { table.concat(ids), batch.jobs[1][FENCE] })
+  end
+  return c, batch.jobs, batch.blobs, batch.damaged
+end

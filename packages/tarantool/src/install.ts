@@ -1,0 +1,75 @@
+/** Sees to it that the server has the scripts. */
+import { PqError, sleep, systemClock } from "@pq/core/backend";
+import { CODE } from "./errors.ts";
+import type { Connection } from "./iproto/connection.ts";
+import { ServerError } from "./iproto/errors.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { FORMAT, installer, SCRIPTS, source } from "./scripts.ts";
+
+/** Others may install at the same moment: then one of them meets what the other has begun. */
+const TRIES = 5;
+const PAUSE = 50;
+
+/** What is needed to install. */
+type InstallOptions = Pick<ResolvedOptions, "prefix" | "installScripts" | "durability" | "commandTimeout">;
+
+/** Versions that a server has: of the scripts, and of what is stored. */
+interface Versions {
+  readonly scripts: number;
+  readonly format: number;
+}
+
+/** Have the scripts there, at least of this version. Rejects with `UNSUPPORTED` and `INCOMPATIBLE_VERSION`. */
+export async function ensureScripts(connection: Connection, options: InstallOptions): Promise<void> {
+  const there = await load(connection, options);
+  const isNew = there === undefined || there.scripts < SCRIPTS;
+  if (there !== undefined) checkFormat(there.format);
+  if (isNew || (options.durability === "majority" && options.installScripts)) await install(connection, options);
+  if (!isNew) return;
+  const now = await load(connection, options);
+  if (now === undefined || now.scripts < SCRIPTS) throw missing(options.prefix, "the server did not keep its scripts");
+}
+
+async function install(connection: Connection, options: InstallOptions): Promise<void> {
+  const { prefix, installScripts, durability, commandTimeout } = options;
+  if (!installScripts) throw missing(prefix, "the server has no scripts, or older ones, and installScripts is false");
+  const synchronous = durability === "majority" ? true : null;
+  for (let tries = 1; ; tries++) {
+    try {
+      const args = [prefix, FORMAT, SCRIPTS, source(), synchronous];
+      const [format] = await connection.evaluate(installer(), args, commandTimeout);
+      checkFormat(Number(format));
+      return;
+    } catch (error) {
+      if (!(error instanceof ServerError) || error.code === CODE.readOnly) throw error;
+      if (error.code === CODE.accessDenied) throw missing(prefix, `the user may not install them (${error.message})`);
+      if (tries === TRIES) throw error;
+      await sleep(systemClock, PAUSE * tries);
+    }
+  }
+}
+
+/** `undefined`: there are none that this user may call. */
+async function load(connection: Connection, options: InstallOptions): Promise<Versions | undefined> {
+  try {
+    const [scripts, format] = await connection.call(options.prefix, ["load"], options.commandTimeout);
+    return { scripts: Number(scripts), format: Number(format) };
+  } catch (error) {
+    const codes: readonly number[] = [CODE.noSuchProc, CODE.noSuchFunction, CODE.accessDenied];
+    if (error instanceof ServerError && codes.includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
+function checkFormat(format: number): void {
+  if (format <= FORMAT) return;
+  throw new PqError(
+    "INCOMPATIBLE_VERSION",
+    `the stored format is ${format}, and this version of @pq/tarantool knows ${FORMAT}: upgrade the package`,
+  );
+}
+
+function missing(prefix: string, why: string): PqError {
+  const remedy = `let an admin run the output of "npx pq-tarantool ${prefix}" on the server, and grant execute on function ${prefix}`;
+  return new PqError("UNSUPPORTED", `${why}: ${remedy}`);
+}

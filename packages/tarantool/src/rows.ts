@@ -1,0 +1,126 @@
+/** The rows of jobs, as results of the seam. `lua/spaces.lua` says what stands where. */
+import {
+  type BuryReason,
+  type DeliveredJob,
+  type JobId,
+  type JobState,
+  jobIdFromBytes,
+  type StoredJob,
+} from "@pq/core/backend";
+import type { Received } from "./iproto/value.ts";
+
+/** A row. */
+export type Row = readonly Received[];
+
+/** The states, by their numbers. WAITS is a ready one. */
+const STATES: readonly JobState[] = ["ready", "ready", "delayed", "leased", "buried", "done"];
+const DELAYED = 2;
+const LEASED = 3;
+const BURIED = 4;
+const DONE = 5;
+
+const PAYLOAD = 13;
+const ERROR = 20;
+const PROGRESS = 21;
+const RESULT = 22;
+
+/** What rows have in pieces, by the number of the row and the field, both from 0. */
+export class Blobs {
+  readonly #bytes = new Map<string, Buffer>();
+
+  /** As they come: number, field, pieces; both numbers from 1. */
+  constructor(found: readonly Received[]) {
+    for (const [number, field, pieces] of found as readonly (readonly [number, number, readonly Buffer[]])[]) {
+      this.#bytes.set(`${number - 1}/${field - 1}`, Buffer.concat(pieces));
+    }
+  }
+
+  /** The bytes of a field; `null`: there are none. */
+  bytes(row: Row, index: number, field: number): Buffer | null {
+    const value = row[field];
+    if (typeof value === "number") return this.#bytes.get(`${index}/${field}`) ?? Buffer.alloc(0);
+    return (value ?? null) as Buffer | null;
+  }
+
+  /** The same as text. */
+  text(row: Row, index: number, field: number): string | null {
+    return this.bytes(row, index, field)?.toString() ?? null;
+  }
+}
+
+/** What is the same of a delivered and a stored job. */
+interface Common {
+  readonly id: JobId;
+  readonly payload: Uint8Array;
+  readonly headers: string;
+  readonly priority: number;
+  readonly key: string | null;
+  readonly group: string | null;
+  readonly fence: number;
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly createdAt: number;
+  readonly lastError: string | null;
+  readonly progress: Uint8Array | null;
+}
+
+function commonOf(row: Row, index: number, blobs: Blobs): Common {
+  return {
+    id: jobIdFromBytes(row[1] as Buffer),
+    fence: row[5] as number,
+    attempt: row[6] as number,
+    maxAttempts: row[7] as number,
+    createdAt: row[8] as number,
+    priority: row[9] as number,
+    headers: textOf(row[12]) ?? "",
+    payload: blobs.bytes(row, index, PAYLOAD)!,
+    group: textOf(row[14]),
+    key: textOf(row[15]),
+    lastError: blobs.text(row, index, ERROR),
+    progress: blobs.bytes(row, index, PROGRESS),
+  };
+}
+
+/** A job that a take gives. `lease`: of jobs that bring none of their own. */
+export function deliveredJob(row: Row, index: number, blobs: Blobs, lease: number): DeliveredJob {
+  return { ...commonOf(row, index, blobs), lease: numberOf(row[17]) ?? lease };
+}
+
+/** A job that a read gives. */
+export function storedJob(row: Row, index: number, blobs: Blobs): StoredJob {
+  const state = row[2] as number;
+  const rank = row[3] as number;
+  return {
+    ...commonOf(row, index, blobs),
+    state: STATES[state] ?? "ready",
+    urgent: row[10] === 1,
+    dueAt: state === DELAYED ? rank : null,
+    leaseUntil: state === LEASED ? rank : null,
+    expiresAt: numberOf(row[16]),
+    buryReason: state === BURIED ? (textOf(row[19]) as BuryReason | null) : null,
+    result: state === DONE ? blobs.bytes(row, index, RESULT) : null,
+  };
+}
+
+/** Where a page goes on that ended with this row. */
+export function cursorAfter(row: Row): string {
+  return `${row[3] as number}:${row[4] as number}`;
+}
+
+/** Rank and position of a cursor; a `RangeError` when it is none of ours. */
+export function readCursor(cursor: string | null): readonly [number | null, number | null] {
+  if (cursor === null) return [null, null];
+  const [rank, position, ...more] = cursor.split(":").map(Number);
+  if (!Number.isSafeInteger(rank) || !Number.isSafeInteger(position) || more.length > 0) {
+    throw new RangeError(`this cursor is not one of @pq/tarantool: ${cursor.slice(0, 40)}`);
+  }
+  return [rank!, position!];
+}
+
+function textOf(value: Received | undefined): string | null {
+  return Buffer.isBuffer(value) ? value.toString() : null;
+}
+
+function numberOf(value: Received | undefined): number | null {
+  return typeof value === "number" ? value : null;
+}
