@@ -7,6 +7,7 @@ const config: ViteUserConfig = mergeConfig(shared, {
     name: "tarantool",
     maxWorkers: 3,
     sequence: { groupOrder: 4 },
+    globalSetup: ["../../tools/services/setup-tarantool.ts"],
   },
 });
 export default config;
