@@ -65,10 +65,14 @@ local function disconnected()
   state.sessions[session] = nil
   member.connections = member.connections - 1
   if member.connections > 0 or state.members[member.id] ~= member then return end
+  -- It may come and go again meanwhile: then the grace begins anew.
+  local left = (member.left or 0) + 1
+  member.left = left
   fiber.create(function()
     fiber.self():name('pq.gone', { truncate = true })
     fiber.sleep(member.grace)
-    if member.connections == 0 and state.members[member.id] == member then pcall(gone, member.id) end
+    if member.connections > 0 or member.left ~= left or state.members[member.id] ~= member then return end
+    pcall(gone, member.id)
   end)
 end
 
