@@ -99,7 +99,7 @@ function pq.next_fence(c)
   return c.row[FENCE]
 end
 
--- Tells what came earlier among the delayed, the buried and the done.
+-- Tells what came earlier among the buried and the done.
 function pq.next_order(c)
   c.row[ORDER] = c.row[ORDER] + 1
   return c.row[ORDER]

@@ -7,20 +7,40 @@ local function first(c, state)
   return pq.jobs.index.order:min({ c.q, state })
 end
 
+local function was_given_before(a, b)
+  return a[pq.FENCE] < b[pq.FENCE]
+end
+
+-- The leases that are over next: those that end at the same moment, in the order in which they were given.
+local function next_leases(c)
+  local job = first(c, pq.LEASED)
+  if job == nil or job[pq.RANK] > c.now then return {} end
+  local leases = pq.jobs.index.order:select({ c.q, pq.LEASED, job[pq.RANK] })
+  table.sort(leases, was_given_before)
+  return leases
+end
+
+local function next_delayed(c)
+  local job = first(c, pq.DELAYED)
+  return (job ~= nil and job[pq.RANK] <= c.now) and { job } or {}
+end
+
 -- False when more is due than was done.
 function pq.catch_up(c)
   local left = MOST
-  local function all(state, act)
-    local job = first(c, state)
-    while job ~= nil and job[pq.RANK] <= c.now do
-      if left == 0 then return false end
-      left = left - 1
-      act(c, job)
-      job = first(c, state)
+  local function all(next, act)
+    local jobs = next(c)
+    while #jobs > 0 do
+      for _, job in ipairs(jobs) do
+        if left == 0 then return false end
+        left = left - 1
+        act(c, job)
+      end
+      jobs = next(c)
     end
     return true
   end
-  if not (all(pq.LEASED, pq.end_lease) and all(pq.DELAYED, pq.fall_due)) then return false end
+  if not (all(next_leases, pq.end_lease) and all(next_delayed, pq.fall_due)) then return false end
   local last = pq.ends.index.pk:min({ c.q })
   while last ~= nil and last[2] <= c.now do
     if left == 0 then return false end

@@ -8,13 +8,12 @@ import { tarantoolHarness } from "./harness.ts";
 const RUNS = Number(process.env["PQ_MODEL_RUNS"] ?? 15);
 /** To run the sequences of a failure again. */
 const SEED = process.env["PQ_MODEL_SEED"];
-const LANES = Number(process.env["PQ_MODEL_LANES"] ?? 5);
 const there = await available("tarantool", "program");
 
 describe.skipIf(!there.available)("tarantool", () => {
   it("answers as the reference store", { timeout: 60_000 + RUNS * 8000 }, async ({ annotate }) => {
     const seed = SEED === undefined ? {} : { seed: Number(SEED) };
-    const options = { runs: RUNS, shrink: false, lanes: LANES, ...seed };
+    const options = { runs: RUNS, shrink: false, ...seed };
     const found = await modelTest(tarantoolHarness({ name: "tarantool" }), fc, options);
     await annotate(`${found.runs} sequences, ${found.commands} calls, ${found.undecided} undecided`);
   });
