@@ -61,7 +61,7 @@ local function add(c, job)
   job[pq.PAYLOAD] = pq.store_bytes(c, job[ID], pq.PAYLOAD, job[pq.PAYLOAD])
   if #job > pq.PAYLOAD then add_rest(c, job) end
   if due ~= nil then
-    job[STATE], job[RANK], job[POSITION] = pq.DELAYED, due, pq.next_order(c)
+    job[STATE], job[RANK], job[POSITION] = pq.DELAYED, due, pq.next_position(c)
     pq.jobs:insert(job)
     pq.count_state(c, pq.DELAYED, 1)
     c.soon = math.min(c.soon, due)
