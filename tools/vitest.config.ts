@@ -4,7 +4,7 @@ import { shared } from "../vitest.shared.ts";
 const config: ViteUserConfig = mergeConfig(shared, {
   test: {
     name: "tools",
-    globalSetup: ["./services/setup-redis.ts", "./services/setup-mongo.ts", "./services/setup-zk.ts"],
+    globalSetup: ["redis", "mongo", "tarantool", "zk"].map((store) => `./services/setup-${store}.ts`),
   },
 });
 export default config;

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { Queue } from "@pq/core";
 import { JOB_STATES } from "@pq/core/backend";
 import type { RunOptions } from "./args.ts";
-import { backends } from "./client/backends.ts";
+import { backendOf } from "./client/backends.ts";
 import { LEASE, QUEUE } from "./client/spec.ts";
 import { CONDUCTOR, type History, historyOf, type ProcessLines } from "./check/history.ts";
 import { Client, type ClientSettings } from "./clients.ts";
@@ -122,19 +122,18 @@ async function endAll(clients: readonly Client[], role: Client["role"]): Promise
   await Promise.all(ended);
 }
 
-function openQueue(store: Store): Queue {
-  const place = store.place();
-  return new Queue(QUEUE, { backend: backends[place.store](place), lease: LEASE });
+async function openQueue(store: Store): Promise<Queue> {
+  return new Queue(QUEUE, { backend: await backendOf(store.place()), lease: LEASE });
 }
 
 /** Wait until the queue is empty, or until that has taken longer than is promised. */
 async function drain(store: Store): Promise<void> {
-  await using queue = openQueue(store);
+  await using queue = await openQueue(store);
   await queue.join({ timeout: RECOVERY }).catch((error: unknown) => console.log(`  ${String(error)}`));
 }
 
 async function readRest(store: Store, conductor: Recorder): Promise<void> {
-  await using queue = openQueue(store);
+  await using queue = await openQueue(store);
   const { counters, paused: _paused, ...states } = await queue.stats();
   conductor.write({ type: "totals", at: now(), states, counters: { ...counters } });
   for (const state of JOB_STATES) {

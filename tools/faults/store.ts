@@ -7,10 +7,13 @@ export interface Place {
   readonly store: StoreName;
   readonly host: string;
   readonly port: number;
+  /** Who comes, where the store asks for that. */
+  readonly user?: string;
+  readonly password?: string;
 }
 
 /** The stores there are. */
-export type StoreName = "mongo" | "redis" | "zk";
+export type StoreName = "mongo" | "redis" | "tarantool" | "zk";
 
 /** What is wanted of a store. */
 export interface StoreOptions {
@@ -53,4 +56,4 @@ export interface Store {
 }
 
 /** How a client opens it. */
-export type Connect = (place: Place) => Backend;
+export type Connect = (place: Place) => Promise<Backend>;

@@ -2,7 +2,7 @@
 import { Queue, type Worker } from "@pq/core";
 import { Random } from "../random.ts";
 import { now, pass } from "../time.ts";
-import { backends } from "./backends.ts";
+import { backendOf } from "./backends.ts";
 import { withBug } from "./bugs.ts";
 import { Log } from "./log.ts";
 import type { Payload } from "./payload.ts";
@@ -17,7 +17,7 @@ const GOODBYE = 15_000;
 const spec = JSON.parse(process.argv[2] ?? "") as ClientSpec;
 const log = new Log(spec.history);
 const random = new Random(spec.seed, spec.name);
-const opened = backends[spec.place.store](spec.place);
+const opened = await backendOf(spec.place);
 const backend = spec.bug === undefined ? opened : withBug(opened, spec.bug);
 const { deadline } = spec;
 const queue = new Queue<Payload>(QUEUE, { backend, lease: LEASE, deadline });
