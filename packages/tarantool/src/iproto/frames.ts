@@ -5,13 +5,13 @@
 import { DecodeError } from "./errors.ts";
 
 /** The longest packet: far beyond what any answer should be. */
-export const MAX_PACKET: number = 256 * 2 ** 20;
+const MAX_PACKET = 256 * 2 ** 20;
 
 /** Where the packets are. */
 export interface FramesParams {
   /** So many bytes come first and are a packet without a length. Default 0. */
   readonly first?: number;
-  /** The longest packet. Default `MAX_PACKET`. */
+  /** The longest packet. Default 256 MiB. */
   readonly limit?: number;
 }
 
