@@ -1,30 +1,54 @@
 -- Bytes that are too large for a row of a job are stored in pieces beside it: a row is copied whenever something in it changes, and may not
--- be larger than `memtx_max_tuple_size`.
+-- be larger than `memtx_max_tuple_size`. A job that has any is flagged IN_PIECES.
 local pq = ...
+local FLAGS, IN_PIECES = pq.FLAGS, pq.IN_PIECES
 
 local FIELDS = { pq.PAYLOAD, pq.ERROR, pq.PROGRESS, pq.RESULT }
+-- The size of a piece, but for the last one.
+local PIECE = 256 * 1024
 
 -- What to put into the field. A table: the pieces, which are stored.
-function pq.store_bytes(c, id, field, value)
+local function store(c, id, field, value)
   if type(value) ~= 'table' then return value end
   for index, piece in ipairs(value) do pq.blobs:replace({ c.q, id, field, index, piece }) end
   return #value
 end
 
+function pq.is_in_pieces(job)
+  return job[FLAGS] >= IN_PIECES
+end
+
+-- The payload of a row that is to be inserted.
+function pq.store_payload(c, row)
+  local payload = row[pq.PAYLOAD]
+  if type(payload) ~= 'table' then return end
+  row[pq.PAYLOAD] = store(c, row[pq.ID], pq.PAYLOAD, payload)
+  row[FLAGS] = row[FLAGS] + IN_PIECES
+end
+
 -- What this field has in pieces goes.
-function pq.drop_bytes(q, job, field)
+local function drop(c, job, field)
   local pieces = job[field]
   if type(pieces) ~= 'number' then return end
-  for index = 1, pieces do pq.blobs:delete({ q, job[pq.ID], field, index }) end
+  for index = 1, pieces do pq.blobs:delete({ c.q, job[pq.ID], field, index }) end
 end
 
 -- All of a job goes.
-function pq.drop_all_bytes(q, job)
-  for _, field in ipairs(FIELDS) do pq.drop_bytes(q, job, field) end
+function pq.drop_bytes(c, job)
+  if not pq.is_in_pieces(job) then return end
+  for _, field in ipairs(FIELDS) do drop(c, job, field) end
+end
+
+-- Add to `ops` that this field has other bytes now.
+function pq.replace_bytes(c, job, field, value, ops)
+  drop(c, job, field)
+  ops[#ops + 1] = { '=', field, store(c, job[pq.ID], field, value) }
+  if type(value) == 'table' then ops[#ops + 1] = { '|', FLAGS, IN_PIECES } end
 end
 
 -- Add { number, field, pieces } to `found` for each field of this job that stands in pieces. False when some are missing.
 function pq.load_bytes(job, number, found)
+  if not pq.is_in_pieces(job) then return true end
   for _, field in ipairs(FIELDS) do
     local pieces = job[field]
     if type(pieces) == 'number' then
@@ -43,11 +67,9 @@ end
 -- The bytes that a job brings along.
 function pq.bytes_of(job)
   local bytes = job:bsize()
+  if not pq.is_in_pieces(job) then return bytes end
   for _, field in ipairs(FIELDS) do
-    if type(job[field]) == 'number' then bytes = bytes + job[field] * pq.PIECE end
+    if type(job[field]) == 'number' then bytes = bytes + job[field] * PIECE end
   end
   return bytes
 end
-
--- The size of a piece, but for the last one.
-pq.PIECE = 256 * 1024

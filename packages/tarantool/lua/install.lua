@@ -23,7 +23,7 @@ local function make_spaces()
   space('jobs', {
     q, id, field('state', 'unsigned'), field('rank', 'integer'), field('position', 'integer'), field('fence', 'unsigned'),
     field('attempt', 'unsigned'), field('max_attempts', 'unsigned'), field('created', 'unsigned'), field('priority', 'integer'),
-    field('urgent', 'unsigned'), field('holder', 'string', true), field('headers', 'string'), field('payload', 'any'),
+    field('flags', 'unsigned'), field('holder', 'string', true), field('headers', 'string'), field('payload', 'any'),
     field('group', 'string', true), field('key', 'string', true), field('expires', 'unsigned', true), field('lease', 'unsigned', true),
     field('keep', 'unsigned', true), field('reason', 'string', true), field('error', 'any', true), field('progress', 'any', true),
     field('result', 'any', true),

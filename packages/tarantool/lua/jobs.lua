@@ -9,9 +9,9 @@ local WAITS, READY, DELAYED, LEASED, BURIED, DONE = pq.WAITS, pq.READY, pq.DELAY
 local URGENT_RANK = -1
 local LOWEST_PRIORITY = 2147483648
 
-function pq.rank_of(priority, urgent, returned)
-  if urgent == 1 then return URGENT_RANK end
-  return (priority + LOWEST_PRIORITY) * 2 + (returned and 0 or 1)
+function pq.rank_of(job, returned)
+  if job[pq.FLAGS] % 2 == pq.URGENT then return URGENT_RANK end
+  return (job[pq.PRIORITY] + LOWEST_PRIORITY) * 2 + (returned and 0 or 1)
 end
 
 -- Change fields of a job. Rows are short where nothing of the rest is needed: what comes before a field must be there.
@@ -74,15 +74,9 @@ function pq.drop(c, job)
   drop_key(c, job)
   if job[pq.EXPIRES] ~= nil then pq.ends:delete({ c.q, job[pq.EXPIRES], job[ID] }) end
   if job[STATE] == DONE then pq.ends:delete({ c.q, job[pq.KEEP], job[ID] }) end
-  pq.drop_all_bytes(c.q, job)
+  pq.drop_bytes(c, job)
   pq.jobs:delete({ c.q, job[ID] })
   let_others_come(c, job)
-end
-
--- Lease it. `ops` are those of `take.lua`, which gives the same table for each job.
-function pq.lease(c, job, ops)
-  if job[pq.GROUP] ~= nil then pq.leave_lane(c, job) end
-  return pq.jobs:update({ c.q, job[ID] }, ops)
 end
 
 -- A leased job comes back to its place, in the returned lane; after a delay, if there is one.
@@ -91,7 +85,7 @@ function pq.give_back(c, job, attempt, delay, ops)
   ops[#ops + 1] = { '=', pq.ATTEMPT, attempt }
   ops[#ops + 1] = { '=', pq.HOLDER, box.NULL }
   if delay == 0 then
-    return enter_ready(c, job, pq.rank_of(job[pq.PRIORITY], job[pq.URGENT], true), job[POSITION], ops)
+    return enter_ready(c, job, pq.rank_of(job, true), job[POSITION], ops)
   end
   local due = c.now + delay
   ops[#ops + 1] = { '=', STATE, DELAYED }
@@ -109,9 +103,11 @@ end
 -- To the end of its priority, as one that was never urgent or returned.
 function pq.to_the_end(c, job, attempt)
   leave(c, job)
-  local ops = { { '=', pq.ATTEMPT, attempt }, { '=', pq.HOLDER, box.NULL }, { '=', pq.URGENT, 0 } }
+  local ops = { { '=', pq.ATTEMPT, attempt }, { '=', pq.HOLDER, box.NULL } }
+  if job[pq.FLAGS] % 2 == pq.URGENT then ops[#ops + 1] = { '-', pq.FLAGS, pq.URGENT } end
   if job[pq.REASON] ~= nil then ops[#ops + 1] = { '=', pq.REASON, box.NULL } end
-  enter_ready(c, job, pq.rank_of(job[pq.PRIORITY], 0, false), pq.next_position(c), ops)
+  job = update(c, job, ops)
+  enter_ready(c, job, pq.rank_of(job, false), pq.next_position(c), {})
 end
 
 function pq.bury(c, job, reason, ops)
@@ -135,7 +131,7 @@ function pq.finish(c, job, result)
   local ops = {
     { '=', STATE, DONE }, { '=', RANK, pq.next_order(c) }, { '=', pq.HOLDER, box.NULL }, { '=', pq.KEEP, ends },
   }
-  if result ~= nil then ops[#ops + 1] = { '=', pq.RESULT, pq.store_bytes(c, job[ID], pq.RESULT, result) } end
+  if result ~= nil then pq.replace_bytes(c, job, pq.RESULT, result, ops) end
   job = update(c, job, ops)
   pq.ends:replace({ c.q, ends, job[ID] })
   pq.count_state(c, DONE, 1)
@@ -156,8 +152,7 @@ end
 function pq.fall_due(c, job)
   leave(c, job)
   local is_fresh = job[FENCE] == 0
-  local rank = pq.rank_of(job[pq.PRIORITY], job[pq.URGENT], not is_fresh)
-  enter_ready(c, job, rank, is_fresh and pq.next_position(c) or job[POSITION], {})
+  enter_ready(c, job, pq.rank_of(job, not is_fresh), is_fresh and pq.next_position(c) or job[POSITION], {})
 end
 
 -- A TTL or the time of a result is over, unless the job has moved on since this was noted.

@@ -58,7 +58,7 @@ local function add(c, job)
   local due = due_of(c, job)
   job[1] = c.q
   job[pq.CREATED] = c.now
-  job[pq.PAYLOAD] = pq.store_bytes(c, job[ID], pq.PAYLOAD, job[pq.PAYLOAD])
+  pq.store_payload(c, job)
   if #job > pq.PAYLOAD then add_rest(c, job) end
   if due ~= nil then
     job[STATE], job[RANK], job[POSITION] = pq.DELAYED, due, pq.next_position(c)
@@ -67,13 +67,14 @@ local function add(c, job)
     c.soon = math.min(c.soon, due)
     return
   end
-  local position = job[pq.URGENT] == 1 and pq.next_urgent(c) or pq.next_position(c)
+  local is_urgent = job[pq.FLAGS] % 2 == pq.URGENT
+  local position = is_urgent and pq.next_urgent(c) or pq.next_position(c)
   local group = job[GROUP]
   job[STATE], job[POSITION] = group == nil and pq.READY or pq.WAITS, position
-  job[RANK] = pq.rank_of(job[pq.PRIORITY], job[pq.URGENT], false)
+  job[RANK] = pq.rank_of(job, false)
   pq.jobs:insert(job)
   pq.count_state(c, pq.READY, 1)
-  if job[pq.URGENT] == 1 then pq.count(c, 'urgent') end
+  if is_urgent then pq.count(c, 'urgent') end
   if group == nil then
     c.freed = c.freed + 1
   else

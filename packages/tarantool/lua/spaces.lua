@@ -27,8 +27,9 @@ pq.WAITS, pq.READY, pq.DELAYED, pq.LEASED, pq.BURIED, pq.DONE = 0, 1, 2, 3, 4, 5
 --
 -- The index `order` is by Q, STATE, RANK, POSITION. RANK is the rank of the place (`places.lua`) while the job is ready, the time until which
 -- it is delayed or leased, and a number drawn from the queue when it was buried or done.
--- PAYLOAD, ERROR, PROGRESS and RESULT are bytes, or the number of pieces that stand in `blobs`.
+-- PAYLOAD, ERROR, PROGRESS and RESULT are bytes, or the number of pieces that stand in `blobs`. FLAGS are bits: URGENT, and IN_PIECES when a
+-- field has, or had, pieces: so nobody has to look at the bytes to know.
 pq.Q, pq.ID, pq.STATE, pq.RANK, pq.POSITION, pq.FENCE, pq.ATTEMPT, pq.MAX, pq.CREATED = 1, 2, 3, 4, 5, 6, 7, 8, 9
-pq.PRIORITY, pq.URGENT, pq.HOLDER, pq.HEADERS, pq.PAYLOAD = 10, 11, 12, 13, 14
+pq.PRIORITY, pq.FLAGS, pq.HOLDER, pq.HEADERS, pq.PAYLOAD = 10, 11, 12, 13, 14
 pq.GROUP, pq.KEY, pq.EXPIRES, pq.LEASE, pq.KEEP, pq.REASON, pq.ERROR, pq.PROGRESS, pq.RESULT = 15, 16, 17, 18, 19, 20, 21, 22, 23
-pq.LAST_FIELD = 23
+pq.URGENT, pq.IN_PIECES = 1, 2

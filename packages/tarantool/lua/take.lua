@@ -2,7 +2,7 @@
 local pq = ...
 local ID, STATE, FENCE = pq.ID, pq.STATE, pq.FENCE
 
--- An answer is no larger than this, if it has more than one job.
+-- An answer that has so many bytes is large enough.
 local MOST_BYTES = 4 * 1024 * 1024
 
 -- What a take gives out.
@@ -13,7 +13,7 @@ end
 -- Add a leased job; false when it cannot be read.
 local function add(batch, job)
   local number = #batch.jobs + 1
-  if #job >= pq.PAYLOAD and not pq.load_bytes(job, number, batch.blobs) then return false end
+  if not pq.load_bytes(job, number, batch.blobs) then return false end
   batch.jobs[number] = job
   batch.bytes = batch.bytes + pq.bytes_of(job)
   return true
@@ -37,30 +37,35 @@ local function put_aside(c, job, batch)
   pq.drop(c, pq.jobs:get({ c.q, job[ID] }))
 end
 
--- One job too many was asked for if it is too large together with those before it.
-local function is_enough(batch, job)
-  return #batch.jobs > 0 and batch.bytes + pq.bytes_of(job) > MOST_BYTES
-end
-
 local function lease_all(c, limit, lease, member)
-  local batch = new_batch()
+  local batch, soon = new_batch(), c.soon
   local until_op, fence_op, attempt_op = { '=', pq.RANK, 0 }, { '=', FENCE, 0 }, { '=', pq.ATTEMPT, 0 }
   local ops = { { '=', STATE, pq.LEASED }, until_op, fence_op, attempt_op, { '=', pq.HOLDER, member } }
-  for _, job in ipairs(pq.jobs.index.order:select({ c.q, pq.READY }, { limit = limit })) do
-    if is_enough(batch, job) then break end
+  local found = pq.jobs.index.order:select({ c.q, pq.READY }, { limit = limit })
+  -- The same tables serve for each job.
+  local key, count = { c.q, 0 }, 0
+  for index = 1, #found do
+    local job = found[index]
     local own = job[pq.LEASE]
     local ends = c.now + (own == nil and lease or own)
     until_op[3], fence_op[3], attempt_op[3] = ends, pq.next_fence(c), job[pq.ATTEMPT] + 1
-    local leased = pq.lease(c, job, ops)
-    c.soon = math.min(c.soon, ends)
-    pq.count_state(c, pq.READY, -1)
-    pq.count_state(c, pq.LEASED, 1)
+    if job[pq.GROUP] ~= nil then pq.leave_lane(c, job) end
+    key[2] = job[ID]
+    local leased = pq.jobs:update(key, ops)
+    count = count + 1
+    if ends < soon then soon = ends end
     if not add(batch, leased) then put_aside(c, leased, batch) end
+    if batch.bytes > MOST_BYTES then break end
   end
+  c.soon = soon
+  pq.count_state(c, pq.READY, -count)
+  pq.count_state(c, pq.LEASED, count)
   return batch
 end
 
 function pq.methods.take(name, request, limit, lease, member)
+  -- Its connection went before this came to be done: nobody would give these jobs back.
+  if pq.state.members[member] == nil then error('pq: this process has not said hello', 0) end
   local c = pq.find_queue(name)
   if c == nil then return nil, {}, {}, {} end
   pq.catch_up(c)

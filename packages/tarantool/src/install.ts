@@ -70,6 +70,6 @@ function checkFormat(format: number): void {
 }
 
 function missing(prefix: string, why: string): PqError {
-  const remedy = `let an admin run the output of "npx pq-tarantool ${prefix}" on the server, and grant execute on function ${prefix}`;
+  const remedy = `let an admin run there what "npx pq-tarantool --prefix ${prefix} --user <user>" prints`;
   return new PqError("UNSUPPORTED", `${why}: ${remedy}`);
 }

@@ -46,6 +46,8 @@ export class Link {
   #failure: PqError | undefined;
   #closed = true;
   #wasUp = false;
+  /** Calls on their way. */
+  readonly #calls = new Set<Promise<unknown>>();
 
   /** `member`: 16 bytes by which the server knows this process. */
   constructor(options: ResolvedOptions, member: Buffer, onState: (up: boolean, message: string) => void) {
@@ -65,15 +67,19 @@ export class Link {
   async call({ method, args, changes, extra = 0 }: CallParams): Promise<readonly Received[]> {
     const { prefix, commandTimeout } = this.#options;
     const { connection, address } = await this.#ready(PATIENCE);
+    const answer = connection.call(prefix, [method, ...args], commandTimeout + extra);
+    this.#calls.add(answer);
     try {
-      return await connection.call(prefix, [method, ...args], commandTimeout + extra);
+      return await answer;
     } catch (error) {
       if (isReadOnly(error)) this.#leave(connection);
       throw callError(error, address, changes);
+    } finally {
+      this.#calls.delete(answer);
     }
   }
 
-  /** Say goodbye and disconnect. Idempotent. */
+  /** Let calls on their way settle, say goodbye, and disconnect. Each has its deadline, so this is bounded. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -81,6 +87,7 @@ export class Link {
     this.#current = undefined;
     if (current === undefined) return;
     const { prefix, commandTimeout } = this.#options;
+    await Promise.allSettled(this.#calls);
     await current.connection.call(prefix, ["bye", this.#member], commandTimeout).catch(() => undefined);
     current.connection.close();
   }

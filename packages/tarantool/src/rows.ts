@@ -93,7 +93,7 @@ export function storedJob(row: Row, index: number, blobs: Blobs): StoredJob {
   return {
     ...commonOf(row, index, blobs),
     state: STATES[state] ?? "ready",
-    urgent: row[10] === 1,
+    urgent: ((row[10] as number) & 1) === 1,
     dueAt: state === DELAYED ? rank : null,
     leaseUntil: state === LEASED ? rank : null,
     expiresAt: numberOf(row[16]),
