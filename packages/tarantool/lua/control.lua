@@ -42,6 +42,7 @@ end
 
 -- One step. Answers how many were kicked by this request so far, and whether there may be more.
 function pq.methods.kick(name, request, limit)
+  limit = tonumber(limit)
   local c = pq.find_queue(name)
   if c == nil then return nil, 0, false end
   local known = pq.known(c, request) or { 0, true }

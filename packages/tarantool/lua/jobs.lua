@@ -32,7 +32,7 @@ local function watch_end(c, job)
   local expires = job[pq.EXPIRES]
   if expires ~= nil then
     pq.ends:replace({ c.q, expires, job[ID] })
-    c.soon = math.min(c.soon, expires)
+    c.soon = math.min(c.soon, tonumber(expires))
   end
 end
 
@@ -87,7 +87,7 @@ function pq.give_back(c, job, attempt, delay, ops)
   if delay == 0 then
     return enter_ready(c, job, pq.rank_of(job, true), job[POSITION], ops)
   end
-  local due = c.now + delay
+  local due = c.now + tonumber(delay)
   ops[#ops + 1] = { '=', STATE, DELAYED }
   ops[#ops + 1] = { '=', RANK, due }
   job = update(c, job, ops)
@@ -127,7 +127,7 @@ function pq.finish(c, job, result)
   leave(c, job)
   drop_key(c, job)
   if job[pq.EXPIRES] ~= nil then pq.ends:delete({ c.q, job[pq.EXPIRES], job[ID] }) end
-  local ends = c.now + job[pq.KEEP]
+  local ends = c.now + tonumber(job[pq.KEEP])
   local ops = {
     { '=', STATE, DONE }, { '=', RANK, pq.next_order(c) }, { '=', pq.HOLDER, box.NULL }, { '=', pq.KEEP, ends },
   }

@@ -40,7 +40,8 @@ end
 -- When it is due; nil: now.
 local function due_of(c, job)
   if job[STATE] == pq.READY then return nil end
-  local due = job[STATE] == pq.DELAYED and c.now + job[RANK] or job[RANK]
+  local time = tonumber(job[RANK])
+  local due = job[STATE] == pq.DELAYED and c.now + time or time
   if due > c.now then return due end
 end
 
@@ -48,7 +49,7 @@ end
 local function add_rest(c, job)
   if job[KEY] ~= nil then pq.keys:insert({ c.q, job[KEY], job[ID] }) end
   if job[pq.EXPIRES] ~= nil then
-    job[pq.EXPIRES] = c.now + job[pq.EXPIRES]
+    job[pq.EXPIRES] = c.now + tonumber(job[pq.EXPIRES])
     pq.ends:insert({ c.q, job[pq.EXPIRES], job[ID] })
     c.soon = math.min(c.soon, job[pq.EXPIRES])
   end
@@ -90,7 +91,7 @@ function pq.methods.put(name, request, after, max_size, partial, jobs)
   if known ~= nil then return c, known end
   if after ~= nil and not pq.is_known(c, after) then return nil, false end
   pq.catch_up(c)
-  local room = max_size == nil and math.huge or max_size - pq.size(c)
+  local room = max_size == nil and math.huge or tonumber(max_size) - pq.size(c)
   local outcomes = decide(c, jobs, room, partial)
   local added, duplicates = 0, 0
   for index, job in ipairs(jobs) do

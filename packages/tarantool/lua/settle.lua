@@ -115,7 +115,7 @@ function pq.methods.touch(name, request, ids, fences, leases, progress)
   local by_number = {}
   for _, item in ipairs(progress) do by_number[item[1]] = item[2] end
   return each(name, request, ids, fences, function(c, job, index)
-    local ops = { { '=', RANK, math.max(job[RANK], c.now + leases[index]) } }
+    local ops = { { '=', RANK, math.max(tonumber(job[RANK]), c.now + tonumber(leases[index])) } }
     local bytes = by_number[index]
     if bytes ~= nil then pq.replace_bytes(c, job, pq.PROGRESS, bytes, ops) end
     pq.update_job(c, job, ops)

@@ -25,7 +25,7 @@ pq.WAITS, pq.READY, pq.DELAYED, pq.LEASED, pq.BURIED, pq.DONE = 0, 1, 2, 3, 4, 5
 
 -- A row of `jobs`. Those after PAYLOAD are there only where a job needs one of them.
 --
--- The index `order` is by Q, STATE, RANK, POSITION. RANK is the rank of the place (`places.lua`) while the job is ready, the time until which
+-- The index `order` is by Q, STATE, RANK, POSITION. RANK is the rank of the place (`jobs.lua`) while the job is ready, the time until which
 -- it is delayed or leased, and a number drawn from the queue when it was buried or done.
 -- PAYLOAD, ERROR, PROGRESS and RESULT are bytes, or the number of pieces that stand in `blobs`. FLAGS are bits: URGENT, and IN_PIECES when a
 -- field has, or had, pieces: so nobody has to look at the bytes to know.

@@ -2,8 +2,9 @@
 local pq = ...
 local ID, STATE, FENCE = pq.ID, pq.STATE, pq.FENCE
 
--- An answer that has so many bytes is large enough.
+-- An answer that has so many bytes is large enough. So is one that has so many jobs.
 local MOST_BYTES = 4 * 1024 * 1024
+local MOST_JOBS = 10000
 
 -- What a take gives out.
 local function new_batch()
@@ -41,13 +42,13 @@ local function lease_all(c, limit, lease, member)
   local batch, soon = new_batch(), c.soon
   local until_op, fence_op, attempt_op = { '=', pq.RANK, 0 }, { '=', FENCE, 0 }, { '=', pq.ATTEMPT, 0 }
   local ops = { { '=', STATE, pq.LEASED }, until_op, fence_op, attempt_op, { '=', pq.HOLDER, member } }
-  local found = pq.jobs.index.order:select({ c.q, pq.READY }, { limit = limit })
+  local found = pq.jobs.index.order:select({ c.q, pq.READY }, { limit = math.min(tonumber(limit), MOST_JOBS) })
   -- The same tables serve for each job.
   local key, count = { c.q, 0 }, 0
   for index = 1, #found do
     local job = found[index]
     local own = job[pq.LEASE]
-    local ends = c.now + (own == nil and lease or own)
+    local ends = c.now + tonumber(own == nil and lease or own)
     until_op[3], fence_op[3], attempt_op[3] = ends, pq.next_fence(c), job[pq.ATTEMPT] + 1
     if job[pq.GROUP] ~= nil then pq.leave_lane(c, job) end
     key[2] = job[ID]

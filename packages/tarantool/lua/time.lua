@@ -68,7 +68,7 @@ end
 -- When something falls due next; nil: nothing does.
 function pq.next_moment(c)
   local moment = nil
-  local function at(time) if moment == nil or time < moment then moment = time end end
+  local function at(time) moment = math.min(moment or math.huge, tonumber(time)) end
   for _, state in ipairs({ pq.LEASED, pq.DELAYED }) do
     local job = first(c, state)
     if job ~= nil then at(job[pq.RANK]) end

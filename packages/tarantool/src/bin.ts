@@ -18,8 +18,8 @@ const { values } = parseArgs({
 });
 
 try {
-  console.log(values.help ? HELP : adminScript(values.prefix, values.user));
+  process.stdout.write(`${values.help ? HELP : adminScript(values.prefix, values.user)}\n`);
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }

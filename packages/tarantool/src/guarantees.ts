@@ -37,8 +37,9 @@ function weaknesses({ walMode, netMsgMax, forceRecovery }: ServerSettings, level
   if (level === "process") {
     found.push(`wal_mode is ${walMode}: a power cut may lose accepted jobs; set wal_mode = 'fsync'`);
   }
-  if (forceRecovery)
+  if (forceRecovery) {
     found.push("force_recovery is on: damaged logs are skipped silently at a restart; set it to false");
+  }
   if (netMsgMax < FEW_MESSAGES) {
     found.push(`net_msg_max is ${netMsgMax}: consumers that wait may keep others from work; set it to 768 or more`);
   }
@@ -59,7 +60,7 @@ function hasMajority({ members, quorum }: ServerSettings): boolean {
 function readSettings(answer: ReadonlyMap<string, Received>): ServerSettings {
   const text = (name: string): string => {
     const value = answer.get(name);
-    return Buffer.isBuffer(value) ? value.toString() : String(value);
+    return Buffer.isBuffer(value) ? value.toString() : JSON.stringify(value ?? null);
   };
   return {
     version: text("version").replace(/-.*$/, ""),

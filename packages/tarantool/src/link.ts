@@ -116,7 +116,10 @@ export class Link {
     try {
       for (let pause = FIRST_PAUSE; ; pause = Math.min(LONGEST_PAUSE, pause * 2)) {
         const found = await this.#connectToAny();
-        if (this.#closed) throw new PqError("CLOSED", "the tarantool backend is closed");
+        if (this.#closed) {
+          found?.connection.close();
+          throw new PqError("CLOSED", "the tarantool backend is closed");
+        }
         if (found !== undefined) return this.#use(found);
         await sleep(systemClock, pause);
       }
@@ -166,7 +169,7 @@ export class Link {
     if (this.#current?.connection !== connection) return;
     this.#lost(connection, "it takes no writes");
     // What is in flight is answered soon, with the same.
-    void sleep(systemClock, PATIENCE).then(() => connection.close());
+    systemClock.timer(PATIENCE, () => connection.close());
   }
 
   #lost(connection: Connection, why: string): void {

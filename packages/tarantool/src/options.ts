@@ -99,8 +99,9 @@ function checkNames(given: TarantoolOptions): void {
 function routesOf(given: TarantoolOptions): readonly Route[] {
   const { url, host, port, connect } = given;
   const ways = [url !== undefined, host !== undefined || port !== undefined, connect !== undefined];
-  if (ways.filter(Boolean).length > 1)
+  if (ways.filter(Boolean).length > 1) {
     throw new TypeError("tarantool() needs one of url, host and connect, not several");
+  }
   const user = text("user", given.user);
   const password = text("password", given.password);
   if (connect !== undefined) {

@@ -16,8 +16,9 @@ export function parseUrl(text: unknown): ParsedUrl {
   const { protocol, hostname, port, pathname, username, password } = parts(text);
   const login = { user: decoded(username), password: decoded(password) };
   if (protocol === "tarantool+unix:") {
-    if (hostname !== "" || pathname.length < 2)
+    if (hostname !== "" || pathname.length < 2) {
       throw wrong("the path of a socket must follow, as in tarantool+unix:///run/tarantool.sock");
+    }
     return { target: { path: decodeURIComponent(pathname) }, ...login };
   }
   if (protocol !== "tarantool:") throw wrong("it must begin with tarantool:// or tarantool+unix://");
