@@ -7,6 +7,8 @@ const config: ViteUserConfig = mergeConfig(shared, {
     name: "mongo",
     maxWorkers: 4,
     sequence: { groupOrder: 2 },
+    // What is wrong stands in the message, which is all that a summary shows.
+    chaiConfig: { truncateThreshold: 1000 },
     globalSetup: ["../../tools/services/setup-mongo.ts"],
   },
 });

@@ -29,7 +29,8 @@
  * nobody's, all members are of pages that have the group in `todo`: the first of the given ones takes it without a search, and those before it take it
  * from that.
  *
- * What time has done to the page of who has the turn is written before anything follows from it.
+ * What time has done to the given pages is written before they are entered (1), and what it has done to the page of who has the turn before anything
+ * follows from it.
  */
 import { randomInt } from "node:crypto";
 import { sleep, systemClock } from "@pq/core/backend";

@@ -2,8 +2,9 @@
  * In which pages a group has members, in the order of their first ones: a document for each group of a page.
  *
  * Its `p` is a lower bound: no member of the group in that page has a lower position. `enter` sets it, or lowers it, and changes `v` each
- * time. It is raised, or the document deleted, by whoever finds it wrong: with `v` as it was before the page was read. So an entry is never
- * taken back by somebody who has not seen the member for which it was made.
+ * time. It is raised, or the document deleted, by whoever finds it wrong: with `v` as it was before the page was read, or found to have the
+ * version still that was read. So an entry is never taken back by somebody who has not seen the member for which it was made. For that it must be
+ * stored as a member: who read the same version before it fell due has not seen it.
  */
 import { type AnyBulkWriteOperation, type Binary, ObjectId } from "mongodb";
 import type { Located } from "./bodies.ts";
@@ -38,7 +39,7 @@ export function firstMembers(page: Page, groups: ReadonlySet<string>): ReadonlyM
   return first;
 }
 
-/** Enter the members of these groups of pages. */
+/** Enter the members of these groups of pages, which are as they are stored. */
 export async function enter(call: Call, todo: ReadonlyMap<Page, ReadonlySet<string>>): Promise<void> {
   const v = newVersion();
   const entries = [...todo].flatMap(([page, groups]) =>

@@ -35,7 +35,7 @@ export class RearmRound {
   readonly #plans: Plan[] = [];
   #armed = false;
 
-  /** `given`: pages as they are stored. What is done is taken off, and what comes up is put on. */
+  /** `given`: pages as they were read. What is done is taken off, and what comes up is put on. */
   constructor(call: Call, parts: QueueParts, given: Map<string, Page>) {
     this.#call = call;
     this.#parts = parts;
@@ -50,6 +50,8 @@ export class RearmRound {
 
   /** `false`: somebody else has changed something meanwhile, so all that is given must be read again. */
   async run(): Promise<boolean> {
+    const lateGiven = lateOf(this.#given);
+    if (lateGiven.length > 0) return this.#adopt(lateGiven);
     const groups = new Set([...this.#todo.values()].flatMap((names) => [...names]));
     const [turns] = await Promise.all([
       readTurns(this.#call, this.#parts.queue, groups),
@@ -57,8 +59,8 @@ export class RearmRound {
     ]);
     const holders = await this.#read(this.#unknownHolders(turns));
     if (holders === undefined) return false;
-    const late = [...holders.values()].filter((page) => page.changed);
-    if (late.length > 0) return this.#adopt(late);
+    const lateHolders = lateOf(holders);
+    if (lateHolders.length > 0) return this.#adopt(lateHolders);
     const mend = await this.#plan(groups, turns);
     if (mend === undefined || !(await this.#demote())) return false;
     const [moved] = await Promise.all([
@@ -211,6 +213,11 @@ function someOf(pages: readonly Page[]): ReadonlyMap<Page, ReadonlySet<string>> 
   return new Map(todo.filter(([, groups]) => groups.size > 0));
 }
 
+/** Those to which time has done something that is not written yet. */
+function lateOf(pages: ReadonlyMap<string, Page>): Page[] {
+  return [...pages.values()].filter((page) => page.changed);
+}
+
 /** The job of this index in its put. */
 function jobAt(page: Page | undefined, index: number): PageJob | undefined {
   return page?.jobs.find((job) => job.index === index);
@@ -218,6 +225,6 @@ function jobAt(page: Page | undefined, index: number): PageJob | undefined {
 
 /** Is it stored that this job is gone? Then it never has a turn again. */
 function isOver(page: Page | undefined, index: number): boolean {
-  const state = page?.changed === false ? jobAt(page, index)?.state : undefined;
+  const state = jobAt(page, index)?.state;
   return state === "gone" || state === "done";
 }

@@ -1,4 +1,9 @@
-/** Whose turn it is in each group: one small document for each group that has members, changed by compare-and-set. */
+/**
+ * Whose turn it is in each group: one small document for each group that has members, changed by compare-and-set.
+ *
+ * Rarely a group has one and no members: somebody slow made it for a job that was over by then, when its group had been looked after. Nobody is
+ * kept waiting by that. The next member is given the turn from there, and with the last one the document goes.
+ */
 import { type AnyBulkWriteOperation, ObjectId } from "mongodb";
 import type { Located } from "./bodies.ts";
 import type { Call } from "./call.ts";

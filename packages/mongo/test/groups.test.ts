@@ -18,6 +18,8 @@ import { ack, type Actor, onServer, Stage, type Way } from "./stage.ts";
 const there = await available("mongo");
 const SEEDS = Number(process.env["PQ_SEEDS"] ?? 4);
 const SEED = Number(process.env["PQ_SEED"] ?? Math.floor(Math.random() * 1e6));
+/** Seeds that have failed once. */
+const FAILED = [743_596];
 /** More commands than any call of these has. */
 const MOST_COMMANDS = 60;
 
@@ -45,7 +47,7 @@ describe.skipIf(!there.available)("groups", { timeout: 300_000 }, () => {
     return lanes;
   }
 
-  /** Take and ack until nothing comes: all of each group, in order and one by one. */
+  /** Take and ack until nothing comes: all of each group, in order and one by one. Then it is nobody's turn. */
   async function drain(stage: Stage, actor: Actor): Promise<void> {
     const expected = await lanes(stage);
     const got = new Map<string, JobId[]>();
@@ -56,6 +58,8 @@ describe.skipIf(!there.available)("groups", { timeout: 300_000 }, () => {
       await actor.settle(ack, ...held);
     }
     expect(got).toEqual(expected);
+    const turns = site.db.collection("pq.groups").find({ q: stage.queue, g: { $in: [...got.keys()] } });
+    expect(await turns.toArray()).toEqual([]);
   }
 
   async function leased(stage: Stage): Promise<JobId[]> {
@@ -192,7 +196,7 @@ describe.skipIf(!there.available)("groups", { timeout: 300_000 }, () => {
     }
   }
 
-  test.each(Array.from({ length: SEEDS }, (_, at) => SEED + at))(
+  test.each([...FAILED, ...Array.from({ length: SEEDS }, (_, at) => SEED + at)])(
     "processes that race for two groups and die leave each in order, seed %i",
     async (seed) => {
       const stage = newStage(seed);
