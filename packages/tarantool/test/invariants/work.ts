@@ -1,8 +1,16 @@
 /** Random work on a few queues, by hands that do all there is to do, and by processes that go away. */
-import { type DeliveredJob, isPqError, type JobId, type NewJob, newRequestId, type Settlement } from "@pq/core/backend";
-import type { FaultProxy } from "@pq/core/testing";
+import {
+  type Backend,
+  type DeliveredJob,
+  isPqError,
+  type JobId,
+  type NewJob,
+  newRequestId,
+  type Settlement,
+} from "@pq/core/backend";
+import { eventually, type FaultProxy } from "@pq/core/testing";
 import type { TarantoolOptions } from "../../src/index.ts";
-import { type Dice, newJob, type Reporting, type Site } from "../support.ts";
+import { type Dice, newJob, type Site } from "../support.ts";
 
 const QUEUES = ["one", "two", "__proto__"];
 const LARGE = Buffer.alloc(300 * 1024, "large");
@@ -21,13 +29,13 @@ export interface Place {
 /** A pair of hands, on a connection that is made anew now and then. */
 export class Hand {
   readonly #place: Place;
-  #backend: Reporting;
+  #backend: Backend;
   #queue = QUEUES[0]!;
   readonly #ids: JobId[] = [];
   #held: DeliveredJob[] = [];
   calls = 0;
 
-  private constructor(place: Place, backend: Reporting) {
+  private constructor(place: Place, backend: Backend) {
     this.#place = place;
     this.#backend = backend;
   }
@@ -59,11 +67,11 @@ export class Hand {
     const { dice, proxy } = this.#place;
     const way = dice.below(100);
     if (way < 35) return void (await this.#put());
-    if (way < 60) return void (await this.#take());
-    if (way < 82) return void (await this.#settle());
-    if (way < 88) return void (await this.#touch());
+    if (way < 60) return this.#take();
+    if (way < 82) return this.#settle();
+    if (way < 88) return this.#touch();
     if (way < 96) return void (await this.#control());
-    if (way < 98) return void (await this.#wait());
+    if (way < 98) return this.#wait();
     if (way < 99) return proxy.cut();
     // Another process: what this one held comes back.
     await this.#backend.close();
@@ -167,9 +175,11 @@ export class Hand {
   }
 }
 
-async function connect({ site, proxy, options }: Place): Promise<Reporting> {
+async function connect({ site, proxy, options }: Place): Promise<Backend> {
   const { host, port } = proxy;
-  return site.backend({ host, port, ...options });
+  const backend = site.unopened({ host, port, ...options });
+  await eventually(() => backend.open({ report: () => undefined }));
+  return backend;
 }
 
 /** Each job once. */
