@@ -14,6 +14,7 @@ local COUNTERS = {
 }
 pq.COUNTERS = COUNTERS
 pq.COUNTS = COUNTS
+pq.LAST_FENCE = FENCE
 local LAST = 29
 
 -- The server's clock, in ms since 1970.

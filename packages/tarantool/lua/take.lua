@@ -1,4 +1,4 @@
--- Take: lease the first jobs. The answer is rows as they are stored now, and what they have in pieces.
+-- Take: lease the first jobs.
 local pq = ...
 local ID, STATE, FENCE = pq.ID, pq.STATE, pq.FENCE
 
@@ -11,7 +11,7 @@ local function new_batch()
   return { jobs = {}, blobs = {}, damaged = {}, bytes = 0 }
 end
 
--- Add a leased job; false when it cannot be read.
+-- Add a job; false when it cannot be read.
 local function add(batch, job)
   local number = #batch.jobs + 1
   if not pq.load_bytes(job, number, batch.blobs) then return false end
@@ -35,35 +35,33 @@ end
 local function put_aside(c, job, batch)
   pq.damaged:replace({ c.n, job[ID], c.now, job:totable() })
   batch.damaged[#batch.damaged + 1] = job[ID]
-  pq.drop(c, pq.jobs:get({ c.q, job[ID] }))
+  pq.drop(c, job)
 end
 
 local function lease_all(c, limit, lease, member)
-  local batch, soon = new_batch(), c.soon
-  local until_op, fence_op, attempt_op = { '=', pq.RANK, 0 }, { '=', FENCE, 0 }, { '=', pq.ATTEMPT, 0 }
-  local ops = { { '=', STATE, pq.LEASED }, until_op, fence_op, attempt_op, { '=', pq.HOLDER, member } }
+  local batch = new_batch()
+  local lease_row = pq.new_leaser(c.q, member)
   local found = pq.jobs.index.order:select({ c.q, pq.READY }, { limit = math.min(tonumber(limit), MOST_JOBS) })
-  -- The same tables serve for each job.
-  local key, count = { c.q, 0 }, 0
   for index = 1, #found do
     local job = found[index]
-    local own = job[pq.LEASE]
-    local ends = c.now + tonumber(own == nil and lease or own)
-    until_op[3], fence_op[3], attempt_op[3] = ends, pq.next_fence(c), job[pq.ATTEMPT] + 1
-    if job[pq.GROUP] ~= nil then pq.leave_lane(c, job) end
-    key[2] = job[ID]
-    local leased = pq.jobs:update(key, ops)
-    count = count + 1
-    if ends < soon then soon = ends end
-    if not add(batch, leased) then put_aside(c, leased, batch) end
+    if add(batch, job) then
+      local own = job[pq.LEASE]
+      local ends = c.now + tonumber(own == nil and lease or own)
+      if job[pq.GROUP] ~= nil then pq.leave_lane(c, job) end
+      lease_row(job[ID], ends, pq.next_fence(c), job[pq.ATTEMPT] + 1)
+      if ends < c.soon then c.soon = ends end
+    else
+      put_aside(c, job, batch)
+    end
     if batch.bytes > MOST_BYTES then break end
   end
-  c.soon = soon
-  pq.count_state(c, pq.READY, -count)
-  pq.count_state(c, pq.LEASED, count)
+  pq.count_state(c, pq.READY, -#batch.jobs)
+  pq.count_state(c, pq.LEASED, #batch.jobs)
   return batch
 end
 
+-- Answers rows, what they have in pieces, the ids of those that were put aside, and the first of the fences that they were given, one after the
+-- other. Such rows are as they were before this take. Without a fence they were leased before, and are as they are now.
 function pq.methods.take(name, request, limit, lease, member)
   -- Its connection went before this came to be done: nobody would give these jobs back.
   if pq.state.members[member] == nil then error('pq: this process has not said hello', 0) end
@@ -77,11 +75,13 @@ function pq.methods.take(name, request, limit, lease, member)
   end
   if c.paused then return c, {}, {}, {} end
   local batch = lease_all(c, limit, lease, member)
-  if #batch.jobs > 0 then
-    pq.count(c, 'take', #batch.jobs)
+  local count = #batch.jobs
+  local first = c.row[pq.LAST_FENCE] - count + 1
+  if count > 0 then
+    pq.count(c, 'take', count)
     local ids = {}
     for index, job in ipairs(batch.jobs) do ids[index] = job[ID] end
-    pq.remember(c, request, { table.concat(ids), batch.jobs[1][FENCE] })
+    pq.remember(c, request, { table.concat(ids), first })
   end
-  return c, batch.jobs, batch.blobs, batch.damaged
+  return c, batch.jobs, batch.blobs, batch.damaged, first
 end

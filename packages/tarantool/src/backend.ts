@@ -84,13 +84,14 @@ export class TarantoolBackend implements Backend {
 
   async take({ queue, request, limit, lease }: TakeParams): Promise<readonly DeliveredJob[]> {
     const args = [queue, requestBytes(request), limit, lease, this.#member];
-    const [rows, found, damaged] = await this.#call({ method: "take", args, changes: true });
+    const [rows, found, damaged, first] = await this.#call({ method: "take", args, changes: true });
     const blobs = new Blobs(found as readonly Received[]);
     for (const id of readIds(damaged as readonly Received[])) {
       const message = `job ${id} could not be read and was put aside, into the space ${this.#options.prefix}_damaged`;
       this.#report({ type: "damage", queue, message });
     }
-    return (rows as readonly Row[]).map((row, index) => deliveredJob(row, index, blobs, lease));
+    const leased = { lease, firstFence: (first ?? null) as number | null };
+    return (rows as readonly Row[]).map((row, index) => deliveredJob(row, index, blobs, leased));
   }
 
   async settle(params: SettleParams): Promise<readonly SettleOutcome[]> {

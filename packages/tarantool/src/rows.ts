@@ -81,9 +81,18 @@ function commonOf(row: Row, index: number, blobs: Blobs): Common {
   };
 }
 
-/** A job that a take gives. `lease`: of jobs that bring none of their own. */
-export function deliveredJob(row: Row, index: number, blobs: Blobs, lease: number): DeliveredJob {
-  return { ...commonOf(row, index, blobs), lease: numberOf(row[17]) ?? lease };
+/** How a take leased its jobs. */
+export interface Leased {
+  /** Of jobs that bring none of their own, in ms. */
+  readonly lease: number;
+  /** The fence of the first one, and so on: their rows are as they were before. `null`: the rows have all of it. */
+  readonly firstFence: number | null;
+}
+
+/** A job that a take gives. */
+export function deliveredJob(row: Row, index: number, blobs: Blobs, { lease, firstFence }: Leased): DeliveredJob {
+  const job = { ...commonOf(row, index, blobs), lease: numberOf(row[17]) ?? lease };
+  return firstFence === null ? job : { ...job, fence: firstFence + index, attempt: job.attempt + 1 };
 }
 
 /** A job that a read gives. */

@@ -18,6 +18,7 @@ const FILES = [
   "answers",
   "transaction",
   "put",
+  "lease-row",
   "take",
   "settle",
   "control",
