@@ -1,12 +1,5 @@
 /** The rows of jobs, as results of the seam. `lua/spaces.lua` says what stands where. */
-import {
-  type BuryReason,
-  type DeliveredJob,
-  type JobId,
-  type JobState,
-  jobIdFromBytes,
-  type StoredJob,
-} from "@pq/core/backend";
+import { type BuryReason, type DeliveredJob, type JobState, jobIdFromBytes, type StoredJob } from "@pq/core/backend";
 import type { Received } from "./iproto/value.ts";
 
 /** A row. */
@@ -48,39 +41,6 @@ export class Blobs {
   }
 }
 
-/** What is the same of a delivered and a stored job. */
-interface Common {
-  readonly id: JobId;
-  readonly payload: Uint8Array;
-  readonly headers: string;
-  readonly priority: number;
-  readonly key: string | null;
-  readonly group: string | null;
-  readonly fence: number;
-  readonly attempt: number;
-  readonly maxAttempts: number;
-  readonly createdAt: number;
-  readonly lastError: string | null;
-  readonly progress: Uint8Array | null;
-}
-
-function commonOf(row: Row, index: number, blobs: Blobs): Common {
-  return {
-    id: jobIdFromBytes(row[1] as Buffer),
-    fence: row[5] as number,
-    attempt: row[6] as number,
-    maxAttempts: row[7] as number,
-    createdAt: row[8] as number,
-    priority: row[9] as number,
-    headers: textOf(row[12]) ?? "",
-    payload: blobs.bytes(row, index, PAYLOAD)!,
-    group: textOf(row[14]),
-    key: textOf(row[15]),
-    lastError: blobs.text(row, index, ERROR),
-    progress: blobs.bytes(row, index, PROGRESS),
-  };
-}
-
 /** How a take leased its jobs. */
 export interface Leased {
   /** Of jobs that bring none of their own, in ms. */
@@ -89,10 +49,24 @@ export interface Leased {
   readonly firstFence: number | null;
 }
 
-/** A job that a take gives. */
+/** A job that a take gives. Written field by field, here and below: it is most of what a take costs on this side. */
 export function deliveredJob(row: Row, index: number, blobs: Blobs, { lease, firstFence }: Leased): DeliveredJob {
-  const job = { ...commonOf(row, index, blobs), lease: numberOf(row[17]) ?? lease };
-  return firstFence === null ? job : { ...job, fence: firstFence + index, attempt: job.attempt + 1 };
+  const attempt = row[6] as number;
+  return {
+    id: jobIdFromBytes(row[1] as Buffer),
+    fence: firstFence === null ? (row[5] as number) : firstFence + index,
+    payload: blobs.bytes(row, index, PAYLOAD)!,
+    headers: textOf(row[12]) ?? "",
+    priority: row[9] as number,
+    key: textOf(row[15]),
+    group: textOf(row[14]),
+    attempt: firstFence === null ? attempt : attempt + 1,
+    maxAttempts: row[7] as number,
+    lease: numberOf(row[17]) ?? lease,
+    createdAt: row[8] as number,
+    lastError: blobs.text(row, index, ERROR),
+    progress: blobs.bytes(row, index, PROGRESS),
+  };
 }
 
 /** A job that a read gives. */
@@ -100,13 +74,24 @@ export function storedJob(row: Row, index: number, blobs: Blobs): StoredJob {
   const state = row[2] as number;
   const rank = row[3] as number;
   return {
-    ...commonOf(row, index, blobs),
+    id: jobIdFromBytes(row[1] as Buffer),
     state: STATES[state] ?? "ready",
+    payload: blobs.bytes(row, index, PAYLOAD)!,
+    headers: textOf(row[12]) ?? "",
+    priority: row[9] as number,
     urgent: ((row[10] as number) & 1) === 1,
+    key: textOf(row[15]),
+    group: textOf(row[14]),
+    attempt: row[6] as number,
+    maxAttempts: row[7] as number,
+    fence: row[5] as number,
+    createdAt: row[8] as number,
     dueAt: state === DELAYED ? rank : null,
     leaseUntil: state === LEASED ? rank : null,
     expiresAt: numberOf(row[16]),
     buryReason: state === BURIED ? (textOf(row[19]) as BuryReason | null) : null,
+    lastError: blobs.text(row, index, ERROR),
+    progress: blobs.bytes(row, index, PROGRESS),
     result: state === DONE ? blobs.bytes(row, index, RESULT) : null,
   };
 }
@@ -127,7 +112,8 @@ export function readCursor(cursor: string | null): readonly [number | null, numb
 }
 
 function textOf(value: Received | undefined): string | null {
-  return Buffer.isBuffer(value) ? value.toString() : null;
+  if (!Buffer.isBuffer(value)) return null;
+  return value.length === 0 ? "" : value.toString();
 }
 
 function numberOf(value: Received | undefined): number | null {
