@@ -4,8 +4,9 @@ local pq = ...
 local FLAGS, IN_PIECES = pq.FLAGS, pq.IN_PIECES
 
 local FIELDS = { pq.PAYLOAD, pq.ERROR, pq.PROGRESS, pq.RESULT }
--- The size of a piece, but for the last one.
-local PIECE = 256 * 1024
+-- The size of a piece, but for the last one. Small: memtx keeps up to 16 MB of memory for each size of rows, 5 % apart, that there ever was; so
+-- few jobs with payloads of many sizes would take up all of it.
+local PIECE = 8 * 1024
 
 -- What to put into the field. A table: the pieces, which are stored.
 local function store(c, id, field, value)

@@ -7,7 +7,7 @@ export const ID_BYTES = 16;
 
 /** Bytes up to here stand in the row of their job; longer ones beside it, in pieces of so many (`lua/blobs.lua`). */
 const INLINE = 8 * 1024;
-const PIECE = 256 * 1024;
+const PIECE = 8 * 1024;
 
 /** Ids one after the other. */
 export function idsToBytes(ids: readonly JobId[]): Buffer {

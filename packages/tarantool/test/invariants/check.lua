@@ -4,7 +4,7 @@ local prefix, settled = ...
 local function space(name) return box.space[prefix .. '_' .. name] end
 local WAITS, READY, DELAYED, LEASED, BURIED, DONE = 0, 1, 2, 3, 4, 5
 local FIELDS = { 14, 21, 22, 23 }
-local PIECE = 256 * 1024
+local PIECE = 8 * 1024
 -- What `lua/answers.lua` keeps, at most.
 local KEPT_CALLS, KEPT_MS = KEPT_CALLS or 10000, KEPT_MS or 60000
 local wrong = {}
