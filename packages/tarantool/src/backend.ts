@@ -72,6 +72,7 @@ export class TarantoolBackend implements Backend {
     this.#waiting.close();
     const opening = this.#opening;
     this.#opening = undefined;
+    this.#link.waitNoLonger();
     await opening?.catch(() => undefined);
     await this.#link.close();
   }

@@ -45,6 +45,8 @@ export class Link {
   /** Why the last try failed. */
   #failure: PqError | undefined;
   #closed = true;
+  /** Aborts when nobody is to wait for a connection any more. */
+  #patience = new AbortController();
   #wasUp = false;
   /** Calls on their way. */
   readonly #calls = new Set<Promise<unknown>>();
@@ -59,6 +61,7 @@ export class Link {
   /** Connect. Rejects with `UNAVAILABLE` within 10 s, at once when it is of no use to go on. */
   async open(): Promise<void> {
     this.#closed = false;
+    this.#patience = new AbortController();
     this.#wasUp = false;
     await this.#ready(OPENING);
   }
@@ -79,10 +82,16 @@ export class Link {
     }
   }
 
+  /** Whoever waits for a connection is told that it is closed. Those that have one go on. */
+  waitNoLonger(): void {
+    this.#patience.abort();
+  }
+
   /** Let calls on their way settle, say goodbye, and disconnect. Each has its deadline, so this is bounded. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.waitNoLonger();
     const current = this.#current;
     this.#current = undefined;
     if (current === undefined) return;
@@ -92,16 +101,21 @@ export class Link {
     current.connection.close();
   }
 
-  #ready(patience: number): Promise<Current> {
-    if (this.#closed) return Promise.reject(new PqError("CLOSED", "the tarantool backend is closed"));
-    if (this.#current !== undefined) return Promise.resolve(this.#current);
+  async #ready(patience: number): Promise<Current> {
+    this.#check();
+    if (this.#current !== undefined) return this.#current;
     this.#connecting ??= this.#connectUntil();
     return this.#within(patience, this.#connecting);
   }
 
+  #check(): void {
+    if (this.#closed) throw closed();
+  }
+
   async #within(ms: number, connecting: Promise<Current>): Promise<Current> {
     const over = new AbortController();
-    const late = sleep(systemClock, ms, over.signal).then(() => {
+    const late = sleep(systemClock, ms, AbortSignal.any([over.signal, this.#patience.signal])).then(() => {
+      if (this.#patience.signal.aborted) throw closed();
       throw this.#failure ?? new PqError("UNAVAILABLE", `cannot connect to ${this.#options.address} within ${ms} ms`);
     });
     late.catch(() => undefined);
@@ -116,10 +130,8 @@ export class Link {
     try {
       for (let pause = FIRST_PAUSE; ; pause = Math.min(LONGEST_PAUSE, pause * 2)) {
         const found = await this.#connectToAny();
-        if (this.#closed) {
-          found?.connection.close();
-          throw new PqError("CLOSED", "the tarantool backend is closed");
-        }
+        if (this.#closed) found?.connection.close();
+        this.#check();
         if (found !== undefined) return this.#use(found);
         await sleep(systemClock, pause);
       }
@@ -181,4 +193,8 @@ export class Link {
     this.#connecting ??= this.#connectUntil();
     this.#connecting.catch(() => undefined);
   }
+}
+
+function closed(): PqError {
+  return new PqError("CLOSED", "the tarantool backend is closed");
 }

@@ -60,7 +60,7 @@ describe.skipIf(!there.available)(`what is stored fits together, seed ${SEED}`, 
     await backend.close();
     if (wrong !== "") return wrong;
     try {
-      await eventually(async () => expect(await leftInMemory(prefix)).toBe("0 0 0 0 0"), { patience: 2000 });
+      await eventually(async () => expect(await leftInMemory(prefix)).toBe("0 0 0 0 0"), { patience: 15_000 });
       return "";
     } catch (error) {
       return String(error);
