@@ -8,7 +8,12 @@ local function space(name, fields, ...)
   for _, index in ipairs({ ... }) do
     made:create_index(index[1], { if_not_exists = true, type = 'TREE', unique = index[3] ~= false, parts = index[2] })
   end
-  if synchronous ~= nil and (made.is_sync == true) ~= synchronous then made:alter({ is_sync = synchronous }) end
+  if synchronous ~= nil and (made.is_sync == true) ~= synchronous then
+    -- Spaces of 2.6 have no `alter`.
+    local flags = box.space._space:get(made.id).flags
+    flags.is_sync = synchronous
+    box.space._space:update(made.id, { { '=', 'flags', flags } })
+  end
   return made
 end
 

@@ -79,12 +79,21 @@ end
 box.session.on_disconnect(disconnected, state.on_disconnect)
 state.on_disconnect = disconnected
 
--- Those who held a lease when the server went, and have not come back.
+local function is_orphan(holder)
+  return state.members[holder] == nil
+end
+
+-- Whenever this instance begins to take writes, by a start or a failover: leases of those who do not come back.
 if not state.started then
   state.started = true
   fiber.create(function()
     fiber.self():name('pq.orphans', { truncate = true })
-    fiber.sleep(AFTER_RESTART)
-    pcall(end_leases, function(holder) return state.members[holder] == nil end)
+    while true do
+      box.ctl.wait_rw()
+      fiber.sleep(AFTER_RESTART)
+      pcall(end_leases, is_orphan)
+      pq.sweep_soon()
+      box.ctl.wait_ro()
+    end
   end)
 end

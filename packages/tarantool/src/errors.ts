@@ -19,10 +19,13 @@ export const CODE = {
   password: 47,
   noSuchFunction: 51,
   loading: 116,
+  foreignChanges: 214,
+  quorumTimeout: 216,
+  synchronousRollback: 217,
 } as const;
 
-/** Of a commit that waited for other instances in vain: quorum timeout, rollback by another one. */
-const UNSURE: ReadonlySet<number> = new Set([201, 202]);
+/** Of a commit that waited for other instances in vain: they were too slow, or one that waited before it was undone. */
+const UNSURE: ReadonlySet<number> = new Set([CODE.quorumTimeout, CODE.synchronousRollback]);
 
 /** What helps. */
 const REMEDIES: Readonly<Record<number, string>> = {
@@ -33,6 +36,11 @@ const REMEDIES: Readonly<Record<number, string>> = {
   [CODE.noSuchUser]: "there is no such user",
   [CODE.password]: "user or password are wrong",
   [CODE.loading]: "it is loading its data",
+  [CODE.foreignChanges]:
+    "the former master left changes that are not confirmed: run box.ctl.clear_synchro_queue(), later versions box.ctl.promote()",
+  [CODE.quorumTimeout]:
+    "too few instances confirmed the change in time: is replication_synchro_quorum of them running?",
+  [CODE.synchronousRollback]: "a change before it was not confirmed by enough instances",
 };
 
 const LONGEST_TEXT = 200;

@@ -2,9 +2,8 @@
 import { isPqError, sleep, systemClock } from "@pq/core/backend";
 import { eventually } from "@pq/core/testing";
 import { available } from "@pq/services";
-import { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { TarantoolOptions } from "../src/index.ts";
+import { Process } from "./process.ts";
 import { Steady } from "./steady.ts";
 import { code, Dice, newJob, type Seam, Site, texts } from "./support.ts";
 
@@ -12,37 +11,6 @@ const there = await available("tarantool", "program");
 /** How many times the server is killed and started again; 50 by hand. */
 const CRASHES = Number(process.env["PQ_TARANTOOL_CRASHES"] ?? 3);
 const SEED = Number(process.env["PQ_TARANTOOL_SEED"] ?? Math.floor(Math.random() * 1e6));
-
-/** A process, as the server sees it: its sockets, which end with it, in the way that the system chooses. */
-class Process {
-  readonly #sockets = new Set<Socket>();
-  #isDead = false;
-  readonly #port: number;
-
-  constructor(port: number) {
-    this.#port = port;
-  }
-
-  get options(): TarantoolOptions {
-    return { connect: () => this.#connect() };
-  }
-
-  /** It is killed. What it had not read yet makes the system reset the connection. */
-  die(way: "end" | "reset"): void {
-    this.#isDead = true;
-    for (const socket of this.#sockets) {
-      if (way === "reset") socket.resetAndDestroy();
-      else socket.destroy();
-    }
-  }
-
-  #connect(): Socket {
-    if (this.#isDead) throw new Error("dead");
-    const socket = new Socket().connect(this.#port, "127.0.0.1");
-    this.#sockets.add(socket);
-    return socket;
-  }
-}
 
 describe.skipIf(!there.available).concurrent("a process that is killed", () => {
   let site: Site;

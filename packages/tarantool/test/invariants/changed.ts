@@ -24,13 +24,17 @@ export const SMALL_LIMITS: readonly Change[] = [
 
 /** Put the changed scripts where those of this prefix were, or will be. */
 export async function installChanged(site: Site, prefix: string, changes: readonly Change[]): Promise<void> {
-  const text = changes.reduce(changed, source());
   const backend = await site.backend({ prefix });
   await backend.close();
   await site.server.admin(`
-    box.space.${prefix}_code:replace({'scripts', ${SCRIPTS}, ${long(text)}})
+    ${replacing(prefix, changes)}
     _G.__pq['${prefix}'] = nil
     box.func.${prefix}:call({'load'})`);
+}
+
+/** Lua that stores the changed scripts. */
+export function replacing(prefix: string, changes: readonly Change[]): string {
+  return `box.space.${prefix}_code:replace({'scripts', ${SCRIPTS}, ${long(changes.reduce(changed, source()))}})`;
 }
 
 /** What is wrong with what is stored; nothing, if all is well. `settled`: no end before this time may be left. */
