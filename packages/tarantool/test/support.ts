@@ -47,6 +47,13 @@ export class Site {
     return backend;
   }
 
+  /** The same, and nobody says who he is but in the options. */
+  anonymous(options: TarantoolOptions): Backend {
+    const backend = tarantool({ commandTimeout: 2000, ...options });
+    this.#backends.add(backend);
+    return backend;
+  }
+
   /** An open backend, and what it reports. */
   async backend(options: TarantoolOptions = {}): Promise<Reporting> {
     return opened(this.unopened(options));
