@@ -9,6 +9,9 @@ export interface ParsedUrl {
 }
 
 const DEFAULT_PORT = 3301;
+/** A socket with a login: a URL that has one must have a host, too. */
+const HOSTLESS = /^(tarantool\+unix:\/\/[^/]*@)(?=\/)/;
+const STANDS_IN = "socket";
 
 /** Read `tarantool://user:password@host:port` or `tarantool+unix://user:password@/path`. Throws a `TypeError` that has none of it, as there may be a password in it. */
 export function parseUrl(text: unknown): ParsedUrl {
@@ -16,7 +19,7 @@ export function parseUrl(text: unknown): ParsedUrl {
   const { protocol, hostname, port, pathname, username, password } = parts(text);
   const login = { user: decoded(username), password: decoded(password) };
   if (protocol === "tarantool+unix:") {
-    if (hostname !== "" || pathname.length < 2) {
+    if (hostname !== (HOSTLESS.test(text) ? STANDS_IN : "") || pathname.length < 2) {
       throw wrong("the path of a socket must follow, as in tarantool+unix:///run/tarantool.sock");
     }
     return { target: { path: decodeURIComponent(pathname) }, ...login };
@@ -30,7 +33,7 @@ export function parseUrl(text: unknown): ParsedUrl {
 
 function parts(text: string): URL {
   try {
-    return new URL(text);
+    return new URL(text.replace(HOSTLESS, `$1${STANDS_IN}`));
   } catch {
     throw wrong("it is none");
   }
