@@ -12,6 +12,7 @@ function pq.plain.server()
   local cfg = box.cfg
   return {
     version = _TARANTOOL,
+    engine = pq.jobs.engine,
     wal_mode = cfg.wal_mode,
     ro = box.info.ro,
     net_msg_max = cfg.net_msg_max,

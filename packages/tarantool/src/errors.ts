@@ -62,7 +62,7 @@ export function callError(error: unknown, address: string, changes: boolean): Pq
 /** Why there is no connection. */
 export function connectError(error: unknown, address: string): PqError {
   if (isPqError(error)) return error;
-  const why = error instanceof ServerError ? meaning(error) : error instanceof Error ? error.message : "unknown error";
+  const why = error instanceof ServerError ? meaning(error) : reasonOf(error);
   return new PqError("UNAVAILABLE", `cannot connect to ${address}: ${why}`, { cause: error });
 }
 
@@ -78,6 +78,12 @@ export function isFatal(error: unknown): boolean {
 export function isReadOnly(error: unknown): boolean {
   const cause = isPqError(error) ? error.cause : error;
   return cause instanceof ServerError && cause.code === CODE.readOnly;
+}
+
+/** What a lost connection says, without that it was lost. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof ConnectionLost && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message : "unknown error";
 }
 
 function meaning({ code, message }: ServerError): string {

@@ -1,9 +1,10 @@
 /** What the server's settings promise. */
-import type { Durability, Guarantees } from "@pq/core/backend";
+import { type Durability, type Guarantees, PqError } from "@pq/core/backend";
 import type { Received } from "./iproto/value.ts";
 
 /** What `lua/server.lua` tells. */
 interface ServerSettings {
+  readonly engine: string;
   readonly version: string;
   readonly walMode: string;
   readonly netMsgMax: number;
@@ -19,9 +20,10 @@ const FEW_MESSAGES = 256;
 
 const LEVELS: Readonly<Record<string, Durability>> = { none: "memory", write: "process", fsync: "disk" };
 
-/** Read them from its answer. */
+/** Read them from its answer. Throws `UNSUPPORTED` when somebody has made the spaces in another engine. */
 export function readGuarantees(answer: Received | undefined, wanted: "server" | "majority"): Guarantees {
   const settings = readSettings(answer as ReadonlyMap<string, Received>);
+  if (settings.engine !== "memtx") throw otherEngine(settings.engine);
   const level = LEVELS[settings.walMode] ?? "memory";
   const isMajority = settings.isSync && level !== "memory" && hasMajority(settings);
   return {
@@ -63,6 +65,7 @@ function readSettings(answer: ReadonlyMap<string, Received>): ServerSettings {
     return Buffer.isBuffer(value) ? value.toString() : JSON.stringify(value ?? null);
   };
   return {
+    engine: text("engine"),
     version: text("version").replace(/-.*$/, ""),
     walMode: text("wal_mode"),
     netMsgMax: Number(text("net_msg_max")),
@@ -71,4 +74,12 @@ function readSettings(answer: ReadonlyMap<string, Received>): ServerSettings {
     isSync: answer.get("is_sync") === true,
     quorum: text("quorum"),
   };
+}
+
+function otherEngine(engine: string): PqError {
+  const why = "a transaction there may yield, so what is one step here would not be";
+  return new PqError(
+    "UNSUPPORTED",
+    `the spaces are of the engine ${engine}: ${why}; make them in memtx, or use another prefix`,
+  );
 }
