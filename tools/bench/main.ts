@@ -5,6 +5,7 @@
  *   pnpm bench batcher     one
  *   pnpm bench redis …     @pq/redis beside other queues: see queues/bench.ts
  *   pnpm bench mongo …     @pq/mongo likewise
+ *   pnpm bench tarantool … @pq/tarantool likewise
  *   pnpm bench zk …        @pq/zk likewise
  */
 import { cpus } from "node:os";
@@ -14,12 +15,18 @@ import { mongoSuite } from "./mongo/suite.ts";
 import { queueBench } from "./queues/bench.ts";
 import type { Suite } from "./queues/suite.ts";
 import { redisSuite } from "./redis/suite.ts";
+import { tarantoolSuite } from "./tarantool/suite.ts";
 import { zkSuite } from "./zk/suite.ts";
 
 const suites: Readonly<Record<string, () => Promise<readonly Comparison[]>>> = { batcher };
 
 /** These run alone. */
-const queueSuites: Readonly<Record<string, Suite>> = { redis: redisSuite, mongo: mongoSuite, zk: zkSuite };
+const queueSuites: Readonly<Record<string, Suite>> = {
+  redis: redisSuite,
+  mongo: mongoSuite,
+  tarantool: tarantoolSuite,
+  zk: zkSuite,
+};
 
 const [first = "", ...rest] = process.argv.slice(2);
 const queueSuite = queueSuites[first];

@@ -12,7 +12,7 @@ const STEADY = 0.1;
 /** `brief`: the tables alone. */
 export function report(suite: Suite, results: Results, { brief }: { readonly brief: boolean }): string {
   const rows = inOrder(suite, results.rows);
-  const tables = (["D0", "D2"] as const).flatMap((durability) => tableOf(suite, durability, rows));
+  const tables = (["D0", "D1", "D2"] as const).flatMap((durability) => tableOf(suite, durability, rows));
   if (brief) return `${[...tables, ...rows.map((row) => commandTable(suite, row))].join("\n")}\n`;
   const parts = [
     head(suite, results, rows),
@@ -77,7 +77,7 @@ function goalTable(suite: Suite, rows: readonly RowResult[]): string {
 function whereOthersWin(rows: readonly RowResult[]): string {
   const lines = rows.flatMap((result) =>
     result.sides
-      .filter(({ side }) => side !== "pq" && side !== "raw")
+      .filter(({ side }) => side !== "pq" && !side.startsWith("raw"))
       .flatMap(({ side, title }) =>
         result.row.measures.flatMap((measure) => {
           const ratios = leads(result, side, measure);
@@ -114,7 +114,7 @@ function tableOf({ classes }: Suite, durability: DurabilityClass, rows: readonly
   const cells = mine.flatMap((result) =>
     result.row.measures.flatMap((measure) => result.sides.map((side) => sideCells(result, side, measure))),
   );
-  return [table(`## ${durability}, ${classes[durability]}`, columns, cells)];
+  return [table(`## ${durability}, ${classes[durability] ?? "not measured any more"}`, columns, cells)];
 }
 
 function sideCells(result: RowResult, side: SideResult, measure: Measure): string[] {

@@ -17,6 +17,8 @@ export interface Target {
   readonly attempts: number;
   /** The worker must also look after delayed jobs. */
   readonly delays: boolean;
+  /** Jobs are in groups. */
+  readonly grouped: boolean;
 }
 
 /** A job to put. */
@@ -24,6 +26,8 @@ export interface Task {
   readonly payload: Payload;
   /** 0 .. 9, lower is sooner. */
   readonly priority?: number;
+  /** The jobs of a group come out one at a time, in order. */
+  readonly group?: string;
   /** Ready at this time, in ms since 1970. */
   readonly due?: number;
 }

@@ -1,11 +1,11 @@
 /** What parent and client tell each other: plain data. */
 import type { Feature } from "./side.ts";
 
-/** Who takes part, as on the command line: each suite says who there is. Ours is `pq`, the raw primitive `raw`. */
+/** Who takes part, as on the command line: each suite says who there is. Ours is `pq`, the raw primitive `raw`, and other forms of it `raw-…`. */
 export type SideName = string;
 
-/** D0: memory only. D2: on disk before a write is answered. */
-export type DurabilityClass = "D0" | "D2";
+/** D0: memory only. D1: with the operating system before a write is answered. D2: on disk before that. */
+export type DurabilityClass = "D0" | "D1" | "D2";
 
 /** The names of the workloads, one file in `workloads/` for each. */
 export type WorkloadName = "put" | "put-many" | "drain" | "team" | "cycle" | "depth" | "latency" | "delayed" | "idle";
@@ -23,6 +23,8 @@ export interface Shape {
   readonly concurrency?: number;
   /** Spread over so many priorities. Default 1. */
   readonly priorities?: number;
+  /** Spread over so many groups, whose jobs come out one at a time. Default: none. */
+  readonly groups?: number;
   /** Every so manieth job fails at its first attempt. Default: none. */
   readonly failEvery?: number;
   /** Jobs that are in the queue before the clock starts, besides those that are measured. Default 0. */

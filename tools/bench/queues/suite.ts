@@ -11,8 +11,8 @@ export interface Suite {
   readonly name: string;
   /** In the order of the report. */
   readonly rows: readonly Row[];
-  /** The durability classes, and what they mean on this store. */
-  readonly classes: Readonly<Record<DurabilityClass, string>>;
+  /** The durability classes that are measured, and what they mean on this store. */
+  readonly classes: Readonly<Partial<Record<DurabilityClass, string>>>;
   /** The address of each side's module, which exports `side(): Promise<Side>`. The clients import it. */
   readonly sides: Readonly<Record<SideName, string>>;
   /** What the report begins with: what figures of these servers say, and what they do not. */

@@ -25,16 +25,19 @@ export class Jobs {
   readonly audit: Audit;
   readonly #maker: PayloadMaker;
   readonly #priorities: number;
+  readonly #groups: number;
 
   constructor({ run, shape }: RunSpec, count: number) {
     this.count = count;
     this.#maker = new PayloadMaker(run, shape.size ?? 100);
     this.#priorities = shape.priorities ?? 1;
+    this.#groups = shape.groups ?? 0;
     this.audit = new Audit(this.#maker, count);
   }
 
   task(index: number): Task {
     const payload = this.#maker.make(index);
+    if (this.#groups > 0) return { payload, group: `group-${index % this.#groups}` };
     return this.#priorities === 1 ? { payload } : { payload, priority: index % this.#priorities };
   }
 
@@ -47,7 +50,8 @@ export class Jobs {
 /** Where this run's queue is. */
 export function targetOf({ url, run, tuned, shape }: RunSpec): Target {
   const attempts = shape.failEvery === undefined ? 1 : 3;
-  return { url, queue: run, tuned, attempts, delays: shape.workload === "delayed" };
+  const { workload, groups } = shape;
+  return { url, queue: run, tuned, attempts, delays: workload === "delayed", grouped: groups !== undefined };
 }
 
 /** `work` for each number in `from .. to - 1`, so many at a time: a closed loop. Begins none after `end`, a time of `performance.now`. */

@@ -4,15 +4,16 @@ import { loadPeer } from "../queues/peers.ts";
 import type { CommandCost, Server, ServerCost } from "../queues/server.ts";
 import type { DurabilityClass } from "../queues/spec.ts";
 
+type Class = Exclude<DurabilityClass, "D1">;
+
 /** What they mean, for the report and for the server. */
-export const settings: Readonly<Record<DurabilityClass, { readonly title: string; readonly args: readonly string[] }>> =
-  {
-    D0: { title: "memory: no AOF, no RDB", args: ["--appendonly", "no"] },
-    D2: {
-      title: "disk: appendonly yes, appendfsync always",
-      args: ["--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"],
-    },
-  };
+export const settings: Readonly<Record<Class, { readonly title: string; readonly args: readonly string[] }>> = {
+  D0: { title: "memory: no AOF, no RDB", args: ["--appendonly", "no"] },
+  D2: {
+    title: "disk: appendonly yes, appendfsync always",
+    args: ["--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"],
+  },
+};
 
 interface Client {
   call(command: string, ...args: readonly string[]): Promise<unknown>;
@@ -33,7 +34,7 @@ export class MeasuredRedis implements Server {
 
   /** Starts an empty server. */
   static async start(durability: DurabilityClass): Promise<MeasuredRedis> {
-    const server = await startRedis({ using: "program", args: settings[durability].args });
+    const server = await startRedis({ using: "program", args: settings[durability as Class].args });
     const { Redis } = await loadPeer<{ readonly Redis: new (port: number, host: string) => Client }>("ioredis");
     return new MeasuredRedis(server, new Redis(server.port, server.host));
   }

@@ -9,7 +9,7 @@ import { inLanes } from "../queues/workload.ts";
 import { ZkConnection } from "./client.ts";
 
 /** What they mean, for the report. */
-export const classes: Readonly<Record<DurabilityClass, string>> = {
+export const classes: Readonly<Partial<Record<DurabilityClass, string>>> = {
   D0: "memory: forceSync=no",
   D2: "disk: every write is synced before it is answered",
 };

@@ -1,6 +1,6 @@
 /** Our own, over any backend. */
 import type { Backend } from "@pq/core/backend";
-import { fixed, isPqError, Queue, type QueueOptions } from "@pq/core";
+import { fixed, isPqError, type PutOptions, Queue, type QueueOptions } from "@pq/core";
 import type { Payload } from "../payload.ts";
 import type { Side, Target, Task, Work, WorkOptions } from "../side.ts";
 
@@ -97,10 +97,11 @@ function inParts(tasks: readonly Task[], most: number): (readonly Task[])[] {
 }
 
 function isPlain(task: Task | undefined): boolean {
-  return task?.priority === undefined && task?.due === undefined;
+  return task?.priority === undefined && task?.due === undefined && task?.group === undefined;
 }
 
-function optionsOf({ priority, due }: Task): { readonly priority?: number; readonly at?: number } | undefined {
+function optionsOf({ priority, due, group }: Task): PutOptions | undefined {
+  if (group !== undefined) return { group };
   if (priority !== undefined) return { priority };
   return due === undefined ? undefined : { at: due };
 }
