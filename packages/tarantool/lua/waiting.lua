@@ -31,7 +31,9 @@ function pq.tell(c)
   local line = state.lines[c.name]
   if line == nil then return end
   if not c.paused then wake(line, c.freed) end
-  if c.soon < line.moment or #line == 0 then line.alarm:signal() end
+  if c.soon >= line.moment and #line > 0 then return end
+  line.moment = math.min(line.moment, c.soon)
+  line.alarm:signal()
 end
 
 -- Is there something to take?
@@ -46,10 +48,11 @@ end
 -- Looks again whenever something falls due, until the line is empty.
 local function watch(name, line)
   while #line > 0 do
+    -- It may have to wait for the log. What is told meanwhile is kept in `moment`.
+    line.moment = math.huge
     local ok, _, moment = pcall(pq.transaction, look, name)
-    local pause = LONG
-    line.moment = ok and moment or math.huge
-    if not ok then pause = RETRY elseif moment ~= nil then pause = math.max(0.001, (moment - pq.now()) / 1000) end
+    if ok and moment ~= nil then line.moment = math.min(line.moment, moment) end
+    local pause = ok and math.min(LONG, math.max(0.001, (line.moment - pq.now()) / 1000)) or RETRY
     if #line > 0 then line.alarm:wait(pause) end
   end
   line.watched = false
