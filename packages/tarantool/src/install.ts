@@ -53,9 +53,10 @@ async function install(connection: Connection, options: InstallOptions): Promise
 async function load(connection: Connection, options: InstallOptions): Promise<Versions | undefined> {
   try {
     const [scripts, format] = await connection.call(options.prefix, ["load"], options.commandTimeout);
-    return { scripts: Number(scripts), format: Number(format) };
+    return typeof scripts === "number" && typeof format === "number" ? { scripts, format } : undefined;
   } catch (error) {
-    const codes: readonly number[] = [CODE.noSuchProc, CODE.noSuchFunction, CODE.accessDenied];
+    // Without a function of this name, a global variable of Lua that has it is called.
+    const codes: readonly number[] = [CODE.noSuchProc, CODE.noSuchFunction, CODE.accessDenied, CODE.procLua];
     if (error instanceof ServerError && codes.includes(error.code)) return undefined;
     throw error;
   }

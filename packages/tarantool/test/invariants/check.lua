@@ -14,7 +14,12 @@ local function expect(is_right, what, ...)
 end
 
 local function hex(id) return (id:gsub('.', function(byte) return ('%02x'):format(byte:byte()) end)) end
-local function key(...) return table.concat({ ... }, '\0') end
+-- Large numbers are objects.
+local function key(...)
+  local parts = { ... }
+  for index, part in ipairs(parts) do parts[index] = tostring(part) end
+  return table.concat(parts, '\0')
+end
 local now = math.floor(require('clock').time() * 1000)
 
 local function named(row)
