@@ -63,9 +63,9 @@ describe("a workload in groups", () => {
     tuned: true,
   } as const;
 
-  it("goes round all of them", () => {
+  it("puts one group after the other", () => {
     const jobs = new Jobs(spec, 6);
-    expect(jobs.tasks(0, 6).map(({ group }) => group)).toEqual([0, 1, 2, 0, 1, 2].map((number) => `group-${number}`));
+    expect(jobs.tasks(0, 6).map(({ group }) => group)).toEqual([0, 0, 1, 1, 2, 2].map((number) => `group-${number}`));
     expect(targetOf(spec).grouped).toBe(true);
   });
 

@@ -23,7 +23,7 @@ export interface Shape {
   readonly concurrency?: number;
   /** Spread over so many priorities. Default 1. */
   readonly priorities?: number;
-  /** Spread over so many groups, whose jobs come out one at a time. Default: none. */
+  /** In so many groups, whose jobs come out one at a time; put group by group. Default: none. */
   readonly groups?: number;
   /** Every so manieth job fails at its first attempt. Default: none. */
   readonly failEvery?: number;

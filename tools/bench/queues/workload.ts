@@ -37,7 +37,7 @@ export class Jobs {
 
   task(index: number): Task {
     const payload = this.#maker.make(index);
-    if (this.#groups > 0) return { payload, group: `group-${index % this.#groups}` };
+    if (this.#groups > 0) return { payload, group: `group-${Math.floor((index / this.count) * this.#groups)}` };
     return this.#priorities === 1 ? { payload } : { payload, priority: index % this.#priorities };
   }
 

@@ -29,7 +29,7 @@ export const tarantoolSuite: Suite = {
     "tarantool/queue has no call for many jobs: the driver sends its calls together, in pipelines.",
     "Jobs of 10 KB are not measured there: tarantool-driver hangs, or gives an answer twice, when answers of others come in pieces.",
     "The payload of tarantool/queue is a text of JSON: as a table it would be made into Lua's and back on the server.",
-    "Busy groups are utubes there. By default a take looks at all jobs of busy utubes: hours for groups of 100,000, so the rows with its defaults have groups of 100 and of 1,000. The others have its storage mode ready_buffer, which its README calls experimental.",
+    "Busy groups are utubes there, filled one after the other. By default a take looks at all jobs of the busy utubes before those of the next one: hours for groups of 100,000, so the rows with its defaults have groups of 100 and of 1,000. The others have its storage mode ready_buffer, which its README calls experimental.",
     "A backlog row puts or drains 50,000 jobs at the depth in its title, which moves by as many meanwhile.",
     "Bytes are those of rows and indexes by the server's own count.",
     "The raw calls keep no promise: one stored function that inserts an array of jobs, one that takes and deletes the first ones. They are the limit, not a rival. Those that mark and delete change each row twice, as a queue must that writes down who has what.",
