@@ -156,8 +156,8 @@ export class Hand {
       if (way < 5) return this.#backend.control({ ...call, type: "kick", limit: 1 + dice.below(6) });
       if (ids.length > 0 && way < 9) return this.#backend.control({ ...call, type: "dig", ids });
       if (ids.length > 0 && way < 14) return this.#backend.control({ ...call, type: "delete", ids });
-      if (way < 15) return this.#backend.control({ ...call, type: "truncate" });
-      if (way < 16) return this.#backend.control({ ...call, type: "pause" });
+      if (way < 16) return this.#backend.control({ ...call, type: "truncate" });
+      if (way < 17) return this.#backend.control({ ...call, type: "pause" });
       return this.#backend.control({ ...call, type: "resume" });
     });
   }
