@@ -1,6 +1,6 @@
 -- Take: lease the first jobs.
 local pq = ...
-local ID, STATE, FENCE = pq.ID, pq.STATE, pq.FENCE
+local ID, FENCE = pq.ID, pq.FENCE
 
 -- An answer that has so many bytes is large enough. So is one that has so many jobs.
 local MOST_BYTES = 4 * 1024 * 1024
@@ -20,14 +20,19 @@ local function add(batch, job)
   return true
 end
 
--- The jobs that this request leased, and has still.
-local function held(c, answer)
-  local batch, count = new_batch(), #answer[1] / 16
-  for index = 1, count do
-    local job = pq.jobs:get({ c.q, answer[1]:sub(16 * index - 15, 16 * index) })
-    local is_held = job ~= nil and job[STATE] == pq.LEASED and job[FENCE] == answer[2] + index - 1 and job[pq.RANK] > c.now
-    if is_held then add(batch, job) end
+local function was_given_before(a, b)
+  return a[FENCE] < b[FENCE]
+end
+
+-- The jobs that a request leased, and has still. It was given so many fences from the first on. They are looked for among all leased jobs: it is
+-- seldom that a take is made again, and to remember their ids would cost each take something, and much memory for each number of them.
+local function held(c, first, count)
+  local found, batch = {}, new_batch()
+  for _, job in pq.jobs.index.order:pairs({ c.q, pq.LEASED }) do
+    if job[FENCE] >= first and job[FENCE] < first + count and job[pq.RANK] > c.now then found[#found + 1] = job end
   end
+  table.sort(found, was_given_before)
+  for _, job in ipairs(found) do add(batch, job) end
   return batch
 end
 
@@ -70,7 +75,7 @@ function pq.methods.take(name, request, limit, lease, member)
   pq.catch_up(c)
   local known = pq.known(c, request)
   if known ~= nil then
-    local batch = held(c, known)
+    local batch = held(c, known[1], known[2])
     if #batch.jobs > 0 then return c, batch.jobs, batch.blobs, batch.damaged end
   end
   if c.paused then return c, {}, {}, {} end
@@ -79,9 +84,7 @@ function pq.methods.take(name, request, limit, lease, member)
   local first = c.row[pq.LAST_FENCE] - count + 1
   if count > 0 then
     pq.count(c, 'take', count)
-    local ids = {}
-    for index, job in ipairs(batch.jobs) do ids[index] = job[ID] end
-    pq.remember(c, request, { table.concat(ids), first })
+    pq.remember(c, request, { first, count })
   end
   return c, batch.jobs, batch.blobs, batch.damaged, first
 end

@@ -2,7 +2,7 @@
 import { eventually } from "@pq/core/testing";
 import { available } from "@pq/services";
 import { afterEach, describe, expect, test } from "vitest";
-import { code, Dice, failure, newJob, Site } from "./support.ts";
+import { code, Dice, failure, newJob, newJobs, Site } from "./support.ts";
 
 const there = await available("tarantool", "program");
 const MB = 1024 * 1024;
@@ -25,6 +25,18 @@ describe.skipIf(!there.available)("the server's memory", () => {
       expect([held!.payload.length, await seam.settle(ack)]).toEqual([size, ["done"]]);
     }
     expect((await seam.stats()).counters.ack).toBeGreaterThan(200);
+  });
+
+  test("is enough for takes of all sizes", { timeout: 30_000 }, async () => {
+    site = await Site.start({ walMode: "none", cfg: { memtx_memory: 128 * MB } });
+    const seam = await site.queue();
+    await seam.putAll(newJobs(4000, { maxAttempts: 1000 }), 4000);
+    for (let size = 100; size < 4000; size = Math.ceil(size * 1.06)) {
+      const jobs = await seam.take(size);
+      expect(jobs).toHaveLength(size);
+      const back = jobs.map(({ id, fence }) => ({ id, fence, type: "release" as const, delay: 0 }));
+      expect(new Set(await seam.settle(...back))).toEqual(new Set(["ready"]));
+    }
   });
 
   test("is full: puts are refused with the remedy, nothing of them is stored, and takes and acks go on", async () => {
