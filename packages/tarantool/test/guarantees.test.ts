@@ -56,7 +56,7 @@ describe.skipIf(!there.available)("real servers", () => {
 /** What `server` in Lua answers. */
 function settings(more: Record<string, string | number | boolean> = {}): Map<string, Received> {
   const usual = {
-    version: "2.11.3-0-gabc", wal_mode: "fsync", net_msg_max: 768, force_recovery: false, members: 3, is_sync: true, quorum: "2",
+    engine: "memtx", version: "2.11.3-0-gabc", wal_mode: "fsync", net_msg_max: 768, force_recovery: false, members: 3, is_sync: true, quorum: "2",
   }; // prettier-ignore
   const all = Object.entries<string | number | boolean>({ ...usual, ...more });
   return new Map(all.map(([name, value]) => [name, typeof value === "string" ? Buffer.from(value) : value]));

@@ -7,7 +7,7 @@ import type { Site } from "../support.ts";
 export type Change = readonly [string, string];
 
 /** How many answers a queue keeps, and for how many ms, with the small limits. */
-export const SMALL = { calls: 30, ms: 400 };
+const SMALL = { calls: 30, ms: 400 };
 
 /** So that each of them is reached all the time. */
 export const SMALL_LIMITS: readonly Change[] = [
