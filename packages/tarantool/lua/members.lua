@@ -13,24 +13,24 @@ local state = pq.state
 state.members = state.members or {}
 state.sessions = state.sessions or {}
 
-local function end_some(name, is_over)
+local function end_some(name, is_over, last_fence)
   local c = pq.find_queue(name)
   if c == nil then return nil, false end
   local found = {}
   for _, job in pq.jobs.index.order:pairs({ c.q, pq.LEASED }) do
-    if is_over(job[pq.HOLDER]) then found[#found + 1] = job end
+    if job[pq.FENCE] <= last_fence and is_over(job[pq.HOLDER]) then found[#found + 1] = job end
     if #found == STEP then break end
   end
   for _, job in ipairs(found) do pq.end_lease(c, job) end
   return c, #found == STEP
 end
 
--- End the leases of these holders, in all queues.
+-- End the leases that these holders have now, in all queues. Those that they get meanwhile, having come back, are theirs.
 local function end_leases(is_over)
-  local names = {}
-  for _, row in pq.queues:pairs() do names[#names + 1] = row[1] end
-  for _, name in ipairs(names) do
-    while pq.transaction(end_some, name, is_over) do fiber.yield() end
+  local fences = {}
+  for _, row in pq.queues:pairs() do fences[row[1]] = row[pq.LAST_FENCE] end
+  for name, last_fence in pairs(fences) do
+    while pq.transaction(end_some, name, is_over, last_fence) do fiber.yield() end
   end
 end
 
