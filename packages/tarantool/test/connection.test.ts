@@ -102,6 +102,25 @@ describe.skipIf(!there.available).concurrent("the connection", () => {
     expect(texts(await seam.take(5))).toEqual(["b"]);
   });
 
+  test("is away twice: the grace begins anew", async () => {
+    const grace = 1500;
+    const { proxy, seam, other } = await behindProxy({ leaseGrace: grace });
+    await seam.put(newJob("a"));
+    const [held] = await seam.take(1);
+    proxy.cut();
+    const began = performance.now();
+    await cameBack(seam);
+    // Away again shortly before the first grace ends, and until after that.
+    await sleep(systemClock, Math.max(0, grace - 500 - (performance.now() - began)));
+    const admit = proxy.refuse();
+    proxy.cut();
+    await sleep(systemClock, 800);
+    expect(await other.take(1)).toEqual([]);
+    admit();
+    await cameBack(seam);
+    expect(await seam.ack(held!)).toEqual(["gone"]);
+  });
+
   test("without a grace, a cut ends leases at once", async () => {
     const { proxy, seam, other } = await behindProxy({ leaseGrace: 0 });
     await seam.put(newJob("a"));
