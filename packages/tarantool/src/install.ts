@@ -1,5 +1,5 @@
 /** Sees to it that the server has the scripts. */
-import { PqError, sleep, systemClock } from "@pq/core/backend";
+import { isPqError, PqError, sleep, systemClock } from "@pq/core/backend";
 import { CODE } from "./errors.ts";
 import type { Connection } from "./iproto/connection.ts";
 import { ServerError } from "./iproto/errors.ts";
@@ -24,10 +24,22 @@ export async function ensureScripts(connection: Connection, options: InstallOpti
   const there = await load(connection, options);
   const isNew = there === undefined || there.scripts < SCRIPTS;
   if (there !== undefined) checkFormat(there.format);
-  if (isNew || (options.durability === "majority" && options.installScripts)) await install(connection, options);
-  if (!isNew) return;
+  if (!isNew) {
+    if (options.durability === "majority" && options.installScripts) await makeSynchronous(connection, options);
+    return;
+  }
+  await install(connection, options);
   const now = await load(connection, options);
   if (now === undefined || now.scripts < SCRIPTS) throw missing(options.prefix, "the server did not keep its scripts");
+}
+
+/** See that the spaces are synchronous. Who may not alter them is warned by the guarantees, if they are not. */
+async function makeSynchronous(connection: Connection, options: InstallOptions): Promise<void> {
+  try {
+    await install(connection, options);
+  } catch (error) {
+    if (!isPqError(error, "UNSUPPORTED")) throw error;
+  }
 }
 
 async function install(connection: Connection, options: InstallOptions): Promise<void> {

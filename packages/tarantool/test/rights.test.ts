@@ -76,6 +76,16 @@ describe.skipIf(!there.available)("a user", () => {
     expect(performance.now() - began).toBeLessThan(3000);
   });
 
+  test("who may not alter the spaces can ask for a majority, and is warned if they are not synchronous", async () => {
+    await site.server.admin(adminScript("sync", ["nobody"]));
+    const backend = as("nobody", { prefix: "sync", durability: "majority" });
+    const { warnings } = await backend.open({ report: () => undefined });
+    expect(warnings.join()).toMatch(/not synchronous/);
+    await backend.close();
+    await (await site.backend({ prefix: "sync", durability: "majority" })).close();
+    expect((await backend.open({ report: () => undefined })).warnings.join()).toMatch(/replication_synchro_quorum/);
+  });
+
   test("nobody installs when he is told not to", async () => {
     const before = await site.ask<number>("return box.space._space:len()");
     expect(await opening("pq", { password: "pq", installScripts: false })).toMatch(REMEDY);
