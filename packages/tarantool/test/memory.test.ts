@@ -1,4 +1,5 @@
 /** A server whose memory is small, and one whose memory is full. */
+import { newRequestId } from "@pq/core/backend";
 import { eventually } from "@pq/core/testing";
 import { available } from "@pq/services";
 import { afterEach, describe, expect, test } from "vitest";
@@ -36,6 +37,21 @@ describe.skipIf(!there.available)("the server's memory", () => {
       expect(jobs).toHaveLength(size);
       const back = jobs.map(({ id, fence }) => ({ id, fence, type: "release" as const, delay: 0 }));
       expect(new Set(await seam.settle(...back))).toEqual(new Set(["ready"]));
+    }
+  });
+
+  test("is enough for long answers of all sizes, which are remembered whole", { timeout: 30_000 }, async () => {
+    site = await Site.start({ walMode: "none", cfg: { memtx_memory: 128 * MB } });
+    const seam = await site.queue();
+    const [there] = newJobs(1, { key: "k" });
+    await seam.put(there!);
+    for (let size = 300; size < 5000; size = Math.ceil(size * 1.06)) {
+      const jobs = [...newJobs(size, { key: "k" }), newJob("new")];
+      const params = { request: newRequestId(), after: null, queue: "q", jobs, transaction: null };
+      const put = (): Promise<unknown> => seam.backend.put({ ...params, maxSize: null, partial: false });
+      const outcomes = [...jobs.slice(1).map(() => ({ status: "duplicate", id: there!.id })), { status: "added" }];
+      expect(await put()).toEqual(outcomes);
+      expect(await put()).toEqual(outcomes);
     }
   });
 

@@ -10,7 +10,7 @@ const there = await available("tarantool", "program");
 
 /** A hash of the scripts of each version that there was. */
 const HASHES: Readonly<Record<number, string>> = {
-  1: "3ea45b872f978cb2",
+  1: "77a3fde971d72455",
 };
 
 test("the scripts are those of their version", () => {
