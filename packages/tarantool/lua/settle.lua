@@ -54,20 +54,6 @@ function ways.bury(c, job, message)
   return pq.BURIED
 end
 
--- The ack of a plain job is what is settled most: its row goes at once, and stands there again when it turns out to need more than that.
-local function ack_plain(c, key, fence)
-  local job = pq.jobs:delete(key)
-  if job == nil then return false end
-  local is_held = job[STATE] == pq.LEASED and job[FENCE] == fence and job[RANK] > c.now
-  if is_held and #job == pq.PAYLOAD and not pq.is_in_pieces(job) then
-    pq.count(c, 'ack')
-    pq.count_state(c, pq.LEASED, -1)
-    return true
-  end
-  pq.jobs:insert(job)
-  return false
-end
-
 local function settle_one(c, job, way)
   if way == nil then way = { 'ack' } end
   -- A bury counts itself.
@@ -75,19 +61,19 @@ local function settle_one(c, job, way)
   return ways[way[1]](c, job, way[2], way[3])
 end
 
--- Do this to each item, once for each request. `quick` does it for many of them, in a shorter way.
-local function each(name, request, ids, fences, act, quick)
+-- Do this to each item, once for each request. `new_quick` makes what does it in a shorter way, to those that it can be done to.
+local function each(name, request, ids, fences, act, new_quick)
   local c = pq.find_queue(name)
   if c == nil then return nil, LOST:rep(#fences) end
   local known = pq.known(c, request)
   if known ~= nil then return c, known end
   pq.catch_up(c)
-  local outcomes = {}
+  local outcomes, quick = {}, new_quick ~= nil and new_quick(c)
   for index, fence in ipairs(fences) do
-    local id = ids:sub(16 * index - 15, 16 * index)
-    outcomes[index] = quick ~= nil and quick(c, id, fence, index) or nil
-    if outcomes[index] == nil then
-      local job = leased(c, id, fence)
+    if quick and quick(index, fence) then
+      outcomes[index] = GONE
+    else
+      local job = leased(c, ids:sub(16 * index - 15, 16 * index), fence)
       outcomes[index] = job == nil and LOST or act(c, job, index)
     end
   end
@@ -101,13 +87,16 @@ function pq.methods.settle(name, request, ids, fences, others)
   local by_number = {}
   for _, other in ipairs(others) do by_number[other[1]] = { other[2], other[3], other[4] } end
   local function act(c, job, index) return settle_one(c, job, by_number[index]) end
-  local key = { 0, 0 }
-  local function quick(c, id, fence, index)
-    if by_number[index] ~= nil then return nil end
-    key[1], key[2] = c.q, id
-    return ack_plain(c, key, fence) and GONE or nil
+  local function new_quick(c)
+    local ack = pq.new_acker(c.q, c.now, ids)
+    return function(index, fence)
+      if by_number[index] ~= nil or not ack(index, fence) then return false end
+      pq.count(c, 'ack')
+      pq.count_state(c, pq.LEASED, -1)
+      return true
+    end
   end
-  return each(name, request, ids, fences, act, quick)
+  return each(name, request, ids, fences, act, new_quick)
 end
 
 -- `progress`: { number, bytes } where there is any.

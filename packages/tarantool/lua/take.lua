@@ -43,8 +43,8 @@ local function put_aside(c, job, batch)
   pq.drop(c, job)
 end
 
-local function lease_all(c, limit, lease, member)
-  local batch = new_batch()
+-- Lease the first jobs there are, and put aside what cannot be read among them.
+local function lease_first(c, batch, limit, lease, member)
   local lease_row = pq.new_leaser(c.q, member)
   local found = pq.jobs.index.order:select({ c.q, pq.READY }, { limit = math.min(tonumber(limit), MOST_JOBS) })
   for index = 1, #found do
@@ -62,7 +62,6 @@ local function lease_all(c, limit, lease, member)
   end
   pq.count_state(c, pq.READY, -#batch.jobs)
   pq.count_state(c, pq.LEASED, #batch.jobs)
-  return batch
 end
 
 -- Answers rows, what they have in pieces, the ids of those that were put aside, and the first of the fences that they were given, one after the
@@ -79,7 +78,11 @@ function pq.methods.take(name, request, limit, lease, member)
     if #batch.jobs > 0 then return c, batch.jobs, batch.blobs, batch.damaged end
   end
   if c.paused then return c, {}, {}, {} end
-  local batch = lease_all(c, limit, lease, member)
+  local batch, aside = new_batch(), nil
+  repeat
+    aside = #batch.damaged
+    lease_first(c, batch, limit, lease, member)
+  until #batch.jobs > 0 or #batch.damaged == aside
   local count = #batch.jobs
   local first = c.row[pq.LAST_FENCE] - count + 1
   if count > 0 then

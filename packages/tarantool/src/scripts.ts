@@ -18,7 +18,7 @@ const FILES = [
   "answers",
   "transaction",
   "put",
-  "lease-row",
+  "hot-rows",
   "take",
   "settle",
   "control",

@@ -62,8 +62,7 @@ describe.skipIf(!there.available)("a job of which a piece is missing", () => {
     const [first] = await seam.take(5);
     await damage();
     await seam.ack(first!);
-    expect(await seam.take(5)).toEqual([]);
-    await seam.wait(5000);
+    // The take that finds it goes on to the next one.
     expect(texts(await seam.take(5))).toEqual(["last"]);
     expect(seam.backend.events.map(({ type }) => type)).toEqual(["damage"]);
     expect(await broken(site, "pq")).toBe("");
