@@ -8,7 +8,8 @@ const HORIZON = 20;
 const ENOUGH = 16;
 /** The weight of the newest handler in the average. */
 const WEIGHT = 1 / 16;
-const MOST = 256;
+/** Enough to keep a server at work while the handlers of a quick process run: half of it is taken while the other half is worked on. */
+const MOST = 512;
 
 /** Learns from how long handlers take, and stops when jobs that were taken ahead found no slot in time. */
 export class Pace {

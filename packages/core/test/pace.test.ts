@@ -21,7 +21,7 @@ describe("pace", () => {
     expect(after(new Pace(10, undefined), 1000, 2)).toBe(100);
     expect(after(new Pace(1, undefined), 1000, 4)).toBe(5);
     expect(after(new Pace(10, undefined), 1000, 6)).toBe(0);
-    expect(after(new Pace(1000, undefined), 1000, 0)).toBe(256);
+    expect(after(new Pace(1000, undefined), 1000, 0)).toBe(512);
   });
 
   test("what the user says holds, but not while a handler hangs", () => {
