@@ -40,6 +40,14 @@ export interface Outlook extends Pick<PageDocument, "_id" | "v" | "wake" | "call
   readonly now: Date;
 }
 
+/** What became of pages that were to be written. */
+export interface Written {
+  /** Those that certainly were. */
+  readonly written: ReadonlySet<Page>;
+  /** Those that perhaps were, and were changed by others since. */
+  readonly unsure: ReadonlySet<Page>;
+}
+
 /** Which pages to read, and how many. */
 interface Selection {
   /** As a transaction sees them. */
@@ -105,11 +113,11 @@ export class Pages {
   }
 
   /**
-   * Write pages that were changed, each if nobody else changed it since it was read. Gives those that certainly were written; the others
-   * are to be read and decided upon again. `guard`: what must hold as well.
+   * Write pages that were changed, each if nobody else changed it since it was read. Those that were not certainly written are to be read and
+   * decided upon again. `guard`: what must hold as well.
    */
-  async write(call: Call, pages: readonly Page[], guard: Filter<PageDocument> = {}): Promise<ReadonlySet<Page>> {
-    if (pages.length === 0) return new Set();
+  async write(call: Call, pages: readonly Page[], guard: Filter<PageDocument> = {}): Promise<Written> {
+    if (pages.length === 0) return { written: new Set(), unsure: new Set() };
     const updates = pages.map(pageUpdate);
     const operations = pages.map((page, index): AnyBulkWriteOperation<PageDocument> => ({
       updateOne: { filter: { _id: page.id, q: this.queue, v: page.version, ...guard }, update: updates[index]! },
@@ -118,24 +126,29 @@ export class Pages {
       collection.bulkWrite(operations, { ordered: false }),
     );
     const written = new Set(matchedCount === 0 ? [] : pages);
+    const unsure = new Set<Page>();
     if (matchedCount > 0 && matchedCount < pages.length) {
       const stored = await this.#states(call, pages);
       for (const [index, page] of pages.entries()) {
         const state = stored.get(page.id);
         const mine = updates[index]!.$set!.s!.buffer;
-        if (state?.v !== page.version + 1 || Buffer.compare(state.s.buffer, mine) !== 0) written.delete(page);
+        if (state?.v === page.version + 1 && Buffer.compare(state.s.buffer, mine) === 0) continue;
+        written.delete(page);
+        // Whoever has changed it after that may have come after this write, or before it.
+        if (state === undefined || state.v > page.version + 1) unsure.add(page);
       }
+      if (written.size === matchedCount) unsure.clear();
     }
     for (const page of written) {
       page.version++;
       page.changed = false;
     }
-    return written;
+    return { written, unsure };
   }
 
   /** Like `write`, for those who need all: `false` when one was not written, or perhaps not. */
   async writeAll(call: Call, pages: readonly Page[], guard: Filter<PageDocument> = {}): Promise<boolean> {
-    return (await this.write(call, pages, guard)).size === pages.length;
+    return (await this.write(call, pages, guard)).written.size === pages.length;
   }
 
   /** What is stored of these pages. */

@@ -41,6 +41,8 @@ interface Found {
   readonly contents: ReadonlyMap<Located, Contents | undefined>;
   /** The pages that were not written. */
   readonly lost: ReadonlySet<Page>;
+  /** Those among them that perhaps were. */
+  readonly unsure: ReadonlySet<Page>;
   /** A take that has nothing is worth another look. */
   readonly again: boolean;
 }
@@ -85,18 +87,18 @@ export class Round {
     const late = this.#reading.pages.filter((page) => !page.changed && this.#reading.isLate(page));
     const { pages } = this.#parts.queue;
     const given = deliveries.flatMap(({ jobs }) => jobs);
-    const [written, contents, tidied] = await Promise.all([
+    const [{ written, unsure }, contents, tidied] = await Promise.all([
       pages.write(this.#call, changed, guard),
       readContents(this.#call, given),
       pages.write(this.#call, late),
     ]);
-    const armed = await this.#settleDown([...written, ...tidied]);
+    const armed = await this.#settleDown([...written, ...tidied.written]);
     if (armed || (changes.length > 0 && [...written].some(hasDeliverable))) this.#parts.queue.freed();
     const lost = new Set(changed.filter((page) => !written.has(page)));
     const openChanges = this.#answerChanges(decisions, lost);
     // Worth another look: a job has just got its turn, or there were more pages than were read.
     const again = !paused && (armed || offer?.more === true);
-    const openTakes = await this.#answerTakes(deliveries, { contents: zip(given, contents), lost, again });
+    const openTakes = await this.#answerTakes(deliveries, { contents: zip(given, contents), lost, unsure, again });
     return { takes: openTakes, changes: openChanges, lost: lost.size > 0 };
   }
 
@@ -210,7 +212,10 @@ export class Round {
   }
 
   /** Answer the takes that have jobs, or for which there are none; gives the others. */
-  async #answerTakes(deliveries: readonly Delivery[], { contents, lost, again }: Found): Promise<PendingTake[]> {
+  async #answerTakes(
+    deliveries: readonly Delivery[],
+    { contents, lost, unsure, again }: Found,
+  ): Promise<PendingTake[]> {
     const open: PendingTake[] = [];
     const damaged: Located[] = [];
     for (const delivery of deliveries) {
@@ -218,8 +223,9 @@ export class Round {
       const readable = kept.filter((each) => contents.get(each) !== undefined);
       damaged.push(...kept.filter((each) => contents.get(each) === undefined));
       const isLost = kept.length < delivery.jobs.length;
-      // A take that is repeated gives all that it has.
-      if (isLost && (delivery.again || readable.length === 0)) open.push(delivery.take);
+      // What it perhaps has it must not leave behind. A take that is repeated gives all that it has.
+      const isUnsure = delivery.jobs.some(({ page }) => unsure.has(page));
+      if (isUnsure || (isLost && (delivery.again || readable.length === 0))) open.push(delivery.take);
       else if (readable.length === 0 && again) open.push(delivery.take);
       else delivery.take.resolve(readable.map((each) => delivered(each, contents.get(each)!)));
     }
