@@ -11,6 +11,8 @@ import { runFaults } from "./faults-tool.ts";
 /** Those that leave their data in a folder. */
 const USING = ["program", "stand-in"] as const;
 const mongo = await available("mongo", USING);
+/** Of the control. */
+const TRIES = 3;
 
 describe.skipIf(!mongo.available)("queues on MongoDB under faults", () => {
   let folder = "";
@@ -32,18 +34,29 @@ describe.skipIf(!mongo.available)("queues on MongoDB under faults", () => {
     expect(await brokenIn(join(kept, "mongo"))).toEqual([]);
   });
 
-  it("lose jobs when the server loses what it has answered, and the checks see it", { timeout: 300_000 }, async () => {
-    const run = (name: string): ReturnType<typeof runFaults> =>
-      runFaults("mongo", join(folder, name), "--cuts", "1", "--restarts", "4", "--weak");
-    // What was cut off may leave the stand-in with an index that names two documents, and it refuses every write of them then. That run shows nothing.
-    const found = await run("weak").catch((error: unknown) => {
-      if (!String(error).includes("Expected one element but got at least two")) throw error;
-      return run("weak-again");
-    });
-    const { code, output, facts } = found;
-    expect(code, output).toBe(0);
-    expect(facts.violations["lost"]).toBeGreaterThan(0);
-  });
+  it(
+    "lose jobs when the server loses what it has answered, and the checks see it",
+    { timeout: 300_000 },
+    async ({ skip }) => {
+      const found = await weakRun();
+      if (found === undefined) return skip(`in each of ${TRIES} runs the stand-in broke its own index`);
+      const { code, output, facts } = found;
+      expect(code, output).toBe(0);
+      expect(facts.violations["lost"]).toBeGreaterThan(0);
+    },
+  );
+
+  /** What was cut off may leave the stand-in with an index that names two documents, and it refuses every write of them then. Such a run shows nothing. */
+  async function weakRun(): Promise<Awaited<ReturnType<typeof runFaults>> | undefined> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      try {
+        return await runFaults("mongo", join(folder, `weak-${tries}`), "--cuts", "1", "--restarts", "4", "--weak");
+      } catch (error) {
+        if (!String(error).includes("Expected one element but got at least two")) throw error;
+      }
+    }
+    return undefined;
+  }
 });
 
 /** What does not agree in the data of a run that has ended. */
